@@ -1,0 +1,71 @@
+"""The broker: Dramatiq on Redis, as transport only.
+
+A message says "look at this key now". Retries and delays live in the ledger, in Postgres, because
+those of Dramatiq's are lost when Redis blinks at the wrong moment.
+"""
+
+import signal
+from types import FrameType
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import Middleware, Retries, TimeLimit
+
+from workers.embedders import embedder
+from workers.logs import configure_logging
+from workers.metrics import start_flushing, stop_flushing
+from workers.settings import settings
+from workers.stores import close_stores, open_stores, redis_client
+
+TIME_LIMIT_MS = 300_000
+
+
+class OpenStores(Middleware):
+    """Opens the worker's clients after the fork and closes them when its jobs have ended."""
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """In the child process: a pool opened before the fork would be shared by accident."""
+        configure_logging()
+        open_stores()
+        start_flushing()
+        embedder()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """All threads have ended, so nothing uses the clients any more."""
+        stop_flushing()
+        close_stores()
+
+
+class TermOnce(Middleware):
+    """A second SIGTERM means the same as the first.
+
+    Dramatiq takes it for "kill now", and hosts send SIGTERM to every process of a group, so that
+    a worker gets its own and the one that its parent passes on.
+    """
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        """Let Dramatiq's own handler see the first signal only."""
+        shutdown = signal.getsignal(signal.SIGTERM)
+
+        def first_only(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if callable(shutdown):
+                shutdown(number, frame)
+
+        signal.signal(signal.SIGTERM, first_only)
+
+
+broker = RedisBroker(  # type: ignore[no-untyped-call]
+    client=redis_client(str(settings().redis_url)),
+    middleware=[
+        OpenStores(),
+        TermOnce(),
+        TimeLimit(time_limit=TIME_LIMIT_MS),
+        Retries(max_retries=0),
+    ],
+    # Messages of a killed worker come back after this; the reconciler does not wait for it.
+    heartbeat_timeout=30_000,
+    # Out of a million commands: 60 s of heartbeats alone would otherwise rarely trigger it.
+    maintenance_chance=100_000,
+)
+dramatiq.set_broker(broker)

@@ -1,0 +1,15 @@
+"""Nightly: delete history older than the retention."""
+
+import dramatiq
+import structlog
+
+from actors.broker import broker
+from workers import prune_history as work
+
+log = structlog.get_logger()
+
+
+@dramatiq.actor(queue_name="batch", broker=broker)
+def prune_history() -> None:
+    """Delete old attempts, events and firings."""
+    log.info("history_pruned", **work.prune_history())

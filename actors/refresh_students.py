@@ -1,0 +1,15 @@
+"""Nightly: look at every student again."""
+
+import dramatiq
+import structlog
+
+from actors.broker import broker
+from workers import refresh_students as work
+
+log = structlog.get_logger()
+
+
+@dramatiq.actor(queue_name="batch", broker=broker)
+def refresh_students() -> None:
+    """Raise every student; the reconciler feeds them to the workers."""
+    log.info("students_raised", count=work.refresh_students())

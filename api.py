@@ -1,0 +1,42 @@
+"""The Starlette app: lifespan, middleware, the route table."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+import actors  # noqa: F401  # declares the broker that the routes send to
+from routes import cluster, events, imports, students
+from routes.middleware import BoundedBody, EncodedPath, RequestId
+from routes.openapi import openapi_operations
+from routes.problems import HANDLERS
+from workers.logs import configure_logging
+from workers.metrics import start_flushing, stop_flushing
+from workers.stores import close_stores, open_stores
+
+OPERATIONS = (
+    *events.OPERATIONS,
+    *imports.OPERATIONS,
+    *students.OPERATIONS,
+    *cluster.OPERATIONS,
+)
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001  # Starlette's signature
+    """Clients open at boot, also when a store is down: readiness tells, and they reconnect."""
+    configure_logging()
+    open_stores()
+    start_flushing()
+    yield
+    stop_flushing()
+    close_stores()
+
+
+app = Starlette(
+    routes=[operation.route() for operation in (*OPERATIONS, *openapi_operations(OPERATIONS))],
+    middleware=[Middleware(RequestId), Middleware(EncodedPath), Middleware(BoundedBody)],
+    exception_handlers=HANDLERS,
+    lifespan=lifespan,
+)

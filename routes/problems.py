@@ -1,0 +1,112 @@
+"""Errors as application/problem+json (RFC 9457): a clear status, never a stack trace."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+import psycopg
+import psycopg_pool
+import redis
+import structlog
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from workers.errors import CsvFormatError, UnknownKeyError
+
+log = structlog.get_logger()
+
+
+class Problem(Exception):
+    """Ends a request with this answer. `extra` members stand beside the standard ones."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[Mapping[str, object]] = (),
+        **extra: object,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.extra = extra
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """The problem as a response."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": request.scope.get("request_id"),
+        **problem.extra,
+    }
+    if problem.errors:
+        body["errors"] = list(problem.errors)
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(body, problem.status, headers, media_type="application/problem+json")
+
+
+def invalid(error: ValidationError, *prefix: str | int) -> Problem:
+    """422 for input that does not fit its model; the input itself is not repeated."""
+    errors = [
+        {"loc": [*prefix, *problem["loc"]], "msg": problem["msg"]}
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return Problem(422, f"{len(errors)} invalid value{'s' if len(errors) > 1 else ''}", errors)
+
+
+def on_problem(request: Request, error: Exception) -> Response:
+    """A handler refused."""
+    assert isinstance(error, Problem)
+    return answer(request, error)
+
+
+def on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette refused: no such route, or not with this method."""
+    assert isinstance(error, HTTPException)
+    response = answer(request, Problem(error.status_code, error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def on_unknown_key(request: Request, error: Exception) -> Response:
+    """A read named something that is not stored."""
+    assert isinstance(error, UnknownKeyError)
+    return answer(request, Problem(404, str(error), reason=error.reason))
+
+
+def on_csv_format(request: Request, error: Exception) -> Response:
+    """An uploaded file is not the expected table at all."""
+    assert isinstance(error, CsvFormatError)
+    where: dict[str, object] = {"line": 1, "column": error.column, "message": str(error)}
+    errors = [{"loc": ["header", *filter(None, [error.column])], "msg": str(error), **where}]
+    return answer(request, Problem(422, str(error), errors))
+
+
+def on_store_down(request: Request, error: Exception) -> Response:
+    """Postgres or Redis does not answer."""
+    log.error("store_down", error=f"{type(error).__name__}: {error}")
+    name = "Redis" if isinstance(error, redis.RedisError) else "Postgres"
+    return answer(request, Problem(503, f"{name} is down; try again later"))
+
+
+def on_unexpected(request: Request, error: Exception) -> Response:
+    """A defect of ours: told to the log in full, to the caller not at all."""
+    log.error("request_failed", path=request.url.path, exc_info=error)
+    return answer(request, Problem(500, "internal error"))
+
+
+HANDLERS = {
+    Problem: on_problem,
+    HTTPException: on_http_exception,
+    UnknownKeyError: on_unknown_key,
+    CsvFormatError: on_csv_format,
+    psycopg.OperationalError: on_store_down,
+    psycopg_pool.PoolTimeout: on_store_down,
+    redis.RedisError: on_store_down,
+    Exception: on_unexpected,
+}

@@ -1,0 +1,133 @@
+"""The clock: a table of jobs, one leader, one firing per slot, and the reconciler."""
+
+import signal
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from dramatiq import Actor
+
+from actors import prune_history, refresh_students
+from actors.wake import send
+from workers.freshness import bury_lost, find_overdue
+from workers.logs import configure_logging
+from workers.scheduled_jobs import (
+    firing,
+    register_job,
+    try_leadership,
+    unfired_since,
+)
+from workers.settings import settings
+from workers.stores import PING, close_stores, connect, open_stores
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is sent when, in UTC."""
+
+    cron: str
+    actor: Actor[[], None]
+
+    @property
+    def name(self) -> str:
+        """The job goes by its actor's name."""
+        return self.actor.actor_name
+
+
+JOBS = (
+    Job("0 3 * * *", refresh_students),
+    Job("30 3 * * *", prune_history),
+)
+
+LEADERSHIP_CHECK_S = 2.0
+
+
+def due_slot(cron: str, after: datetime, now: datetime) -> datetime | None:
+    """The newest slot of `cron` in (after, now]; older ones are caught up by firing it once."""
+    trigger = CronTrigger.from_crontab(cron, timezone=UTC)
+    slot = None
+    candidate = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
+    while candidate is not None and candidate <= now:
+        slot = candidate
+        candidate = trigger.get_next_fire_time(None, slot + timedelta(microseconds=1))
+    return slot
+
+
+def fire(job: Job, now: datetime | None = None) -> datetime | None:
+    """Send a job's message if a slot is due and has not been fired; returns that slot."""
+    after = unfired_since(job.name)
+    slot = after and due_slot(job.cron, after, now or datetime.now(UTC))
+    if not slot:
+        return None
+    with firing(job.name, slot) as ours:
+        if not ours:
+            return None
+        job.actor.send()
+    log.info("job_fired", job=job.name, slot=slot.isoformat())
+    return slot
+
+
+def reconcile() -> None:
+    """Send what is overdue, bury what kills its workers, and fire slots that were missed."""
+    for lost in bury_lost():
+        log.error("key_buried", kind=lost.kind, key=lost.key)
+    overdue = find_overdue()
+    if overdue:
+        log.info("overdue_resent", messages=len(overdue), sent=send(overdue))
+    for job in JOBS:
+        fire(job)
+
+
+def lead(stop: threading.Event) -> None:
+    """Fire the jobs until `stop` is set.
+
+    Raises:
+        psycopg.OperationalError: the connection with the leader's lock broke; the process ends,
+            and the one that its supervisor starts competes for the lock again.
+    """
+    clock = BackgroundScheduler(
+        timezone=UTC,
+        job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+    )
+    with connect() as lock:
+        while not try_leadership(lock):
+            if stop.wait(1):
+                return
+        log.info("scheduler_leads", jobs=[f"{job.cron} {job.name}" for job in JOBS])
+        for job in JOBS:
+            register_job(job.name, job.cron)
+            clock.add_job(fire, CronTrigger.from_crontab(job.cron, timezone=UTC), args=[job])
+        clock.add_job(
+            reconcile,
+            IntervalTrigger(seconds=settings().reconcile_interval_seconds),
+            next_run_time=datetime.now(UTC),
+        )
+        clock.start()
+        try:
+            while not stop.wait(LEADERSHIP_CHECK_S):
+                lock.execute(PING)
+        finally:
+            clock.shutdown(wait=True)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    configure_logging()
+    open_stores()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        lead(stop)
+    finally:
+        close_stores()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+-- name: insert_students
+-- Stubs for students not known yet.
+INSERT INTO students (student_id)
+SELECT student_id FROM unnest(%(ids)s::text[]) AS s (student_id) ORDER BY student_id
+ON CONFLICT DO NOTHING
+RETURNING student_id;
+
+-- name: update_students
+-- Lay the given fields over the stored rows; returns those that differ afterwards.
+UPDATE students s SET
+    grade_level = n.grade_level, age = n.age, homeroom_teacher = n.homeroom_teacher,
+    prior_year_reading_score = n.prior_year_reading_score, lunch_period = n.lunch_period,
+    updated_at = now()
+FROM (
+    SELECT n.* FROM students o
+    JOIN unnest(%(ids)s::text[], %(facts)s::jsonb[]) AS given (student_id, facts) USING (student_id)
+    CROSS JOIN LATERAL jsonb_populate_record(o, given.facts) n
+    ORDER BY o.student_id FOR UPDATE OF o
+) n
+WHERE s.student_id = n.student_id
+  AND (s.grade_level, s.age, s.homeroom_teacher, s.prior_year_reading_score, s.lunch_period)
+      IS DISTINCT FROM
+      (n.grade_level, n.age, n.homeroom_teacher, n.prior_year_reading_score, n.lunch_period)
+RETURNING s.student_id;
+
+-- name: insert_books
+-- Stubs for books not known yet.
+INSERT INTO books (book_id)
+SELECT book_id FROM unnest(%(ids)s::text[]) AS b (book_id) ORDER BY book_id
+ON CONFLICT DO NOTHING
+RETURNING book_id;
+
+-- name: update_books
+-- Lay the given fields over the stored rows; returns those that differ afterwards.
+UPDATE books b SET
+    title = n.title, author = n.author, isbn = n.isbn, genre = n.genre, keywords = n.keywords,
+    description = n.description, page_count = n.page_count, publication_year = n.publication_year,
+    difficulty_band = n.difficulty_band, reading_level = n.reading_level,
+    average_rating = n.average_rating, updated_at = now()
+FROM (
+    SELECT n.* FROM books o
+    JOIN unnest(%(ids)s::text[], %(facts)s::jsonb[]) AS given (book_id, facts) USING (book_id)
+    CROSS JOIN LATERAL jsonb_populate_record(o, given.facts) n
+    ORDER BY o.book_id FOR UPDATE OF o
+) n
+WHERE b.book_id = n.book_id
+  AND (b.title, b.author, b.isbn, b.genre, b.keywords, b.description, b.page_count,
+       b.publication_year, b.difficulty_band, b.reading_level, b.average_rating)
+      IS DISTINCT FROM
+      (n.title, n.author, n.isbn, n.genre, n.keywords, n.description, n.page_count,
+       n.publication_year, n.difficulty_band, n.reading_level, n.average_rating)
+RETURNING b.book_id;
+
+-- name: move_checkouts
+-- A loan whose own id is now told with another student, book or date: the old row goes.
+DELETE FROM checkouts c
+USING unnest(%(checkout_ids)s::text[], %(student_ids)s::text[], %(book_ids)s::text[],
+             %(checkout_dates)s::date[]) AS n (checkout_id, student_id, book_id, checkout_date)
+WHERE c.checkout_id = n.checkout_id
+  AND (c.student_id, c.book_id, c.checkout_date) <> (n.student_id, n.book_id, n.checkout_date)
+RETURNING c.student_id, c.checkout_id;
+
+-- name: insert_checkouts
+-- Loans not known yet, bare.
+INSERT INTO checkouts (student_id, book_id, checkout_date)
+SELECT student_id, book_id, checkout_date
+FROM unnest(%(student_ids)s::text[], %(book_ids)s::text[], %(checkout_dates)s::date[])
+     AS n (student_id, book_id, checkout_date)
+ORDER BY student_id, book_id, checkout_date
+ON CONFLICT DO NOTHING
+RETURNING student_id, book_id, checkout_date;
+
+-- name: update_checkouts
+-- Lay the given fields over the stored loans; returns those that differ afterwards.
+UPDATE checkouts c SET
+    checkout_id = n.checkout_id, return_date = n.return_date, student_rating = n.student_rating
+FROM (
+    SELECT n.* FROM checkouts o
+    JOIN unnest(%(student_ids)s::text[], %(book_ids)s::text[], %(checkout_dates)s::date[],
+                %(facts)s::jsonb[]) AS given (student_id, book_id, checkout_date, facts)
+         USING (student_id, book_id, checkout_date)
+    CROSS JOIN LATERAL jsonb_populate_record(o, given.facts) n
+    ORDER BY o.student_id, o.book_id, o.checkout_date FOR UPDATE OF o
+) n
+WHERE (c.student_id, c.book_id, c.checkout_date) = (n.student_id, n.book_id, n.checkout_date)
+  AND (c.checkout_id, c.return_date, c.student_rating)
+      IS DISTINCT FROM (n.checkout_id, n.return_date, n.student_rating)
+RETURNING c.student_id, c.book_id, c.checkout_date;
+
+-- name: find_readers
+-- Who has borrowed any of these books.
+SELECT DISTINCT book_id, student_id FROM checkouts WHERE book_id = ANY(%(ids)s::text[]);
+
+-- name: delete_books
+-- Remove books; their loans go along.
+DELETE FROM books WHERE book_id = ANY(%(ids)s::text[]) RETURNING book_id;
+
+-- name: find_holders
+-- Whose neighbour lists hold these students.
+SELECT DISTINCT b, a FROM student_similarity WHERE b = ANY(%(ids)s::text[]) AND a <> ALL(%(ids)s::text[]);
+
+-- name: delete_students
+-- Remove students; loans, profile, embedding and edges go along.
+DELETE FROM students WHERE student_id = ANY(%(ids)s::text[]) RETURNING student_id;

@@ -1,0 +1,179 @@
+-- name: raise_wanted
+-- Something changed: each key wants one more run. A dead key gets a new chance. Sorted, so that
+-- transactions that raise the same keys lock them in the same order.
+INSERT INTO freshness AS f (kind, key, stale_since, last_event)
+SELECT %(kind)s, key, now(), event_id
+FROM unnest(%(keys)s::text[], %(event_ids)s::uuid[]) AS raised (key, event_id)
+ORDER BY key
+ON CONFLICT (kind, key) DO UPDATE SET
+    wanted = f.wanted + 1,
+    stale_since = coalesce(f.stale_since, now()),
+    last_event = excluded.last_event,
+    last_sent = now(),
+    attempts = CASE WHEN f.dead_at IS NULL THEN f.attempts ELSE 0 END,
+    not_before = CASE WHEN f.dead_at IS NULL THEN f.not_before ELSE now() END,
+    error = CASE WHEN f.dead_at IS NULL THEN f.error END,
+    dead_at = NULL
+RETURNING key, wanted;
+
+-- name: lock_keys
+-- Lock the named keys of a kind in order, ahead of writes to the rows they stand for.
+SELECT key FROM freshness WHERE kind = %(kind)s AND key = ANY(%(keys)s) ORDER BY key FOR UPDATE;
+
+-- name: forget_keys
+-- A deleted thing leaves the ledger: its row, its attempts, and what events say about it.
+WITH gone AS (DELETE FROM freshness WHERE kind = ANY(%(kinds)s) AND key = ANY(%(keys)s)),
+     unlinked AS (DELETE FROM effects WHERE kind = ANY(%(kinds)s) AND key = ANY(%(keys)s))
+DELETE FROM attempts WHERE kind = ANY(%(kinds)s) AND key = ANY(%(keys)s);
+
+-- name: claim_suspect
+-- One key whose last worker vanished with it. Claimed alone: if it is what kills workers, it
+-- takes no other key along.
+WITH due AS (
+    SELECT kind, key FROM freshness
+    WHERE kind = %(kind)s AND wanted > done AND dead_at IS NULL
+      AND lease_token IS NOT NULL AND lease_until < now() AND attempts < %(max_attempts)s
+    ORDER BY stale_since LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE freshness f SET
+    lease_token = %(token)s,
+    lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    attempts = f.attempts + 1
+FROM due WHERE f.kind = due.kind AND f.key = due.key
+RETURNING f.key, f.wanted, f.attempts, f.last_event;
+
+-- name: claim_due
+-- Up to `batch` due keys, the one that the message names first, then the stalest.
+WITH named AS (
+    SELECT kind, key FROM freshness
+    WHERE kind = %(kind)s AND key = %(key)s AND wanted > done AND dead_at IS NULL
+      AND not_before <= now() AND lease_token IS NULL
+    FOR UPDATE SKIP LOCKED
+), others AS (
+    SELECT kind, key FROM freshness
+    WHERE kind = %(kind)s AND key <> %(key)s AND wanted > done AND dead_at IS NULL
+      AND not_before <= now() AND lease_token IS NULL
+    ORDER BY stale_since LIMIT %(batch)s - 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE freshness f SET
+    lease_token = %(token)s,
+    lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    attempts = f.attempts + 1
+FROM (SELECT * FROM named UNION ALL SELECT * FROM others) due
+WHERE f.kind = due.kind AND f.key = due.key
+RETURNING f.key, f.wanted, f.attempts, f.last_event;
+
+-- name: confirm_lease
+-- Which of the claimed keys are still ours, locked in order until the result is written.
+SELECT key FROM freshness
+WHERE kind = %(kind)s AND key = ANY(%(keys)s) AND lease_token = %(token)s
+ORDER BY key FOR UPDATE;
+
+-- name: mark_done
+-- The claimed watermark is reached. A key that was raised meanwhile stays stale since its claim.
+UPDATE freshness f SET
+    done = claimed.wanted,
+    done_event = claimed.event_id,
+    done_at = now(),
+    stale_since = CASE WHEN f.wanted > claimed.wanted THEN %(started_at)s::timestamptz END,
+    attempts = 0, error = NULL, not_before = now(),
+    lease_token = NULL, lease_until = NULL, last_sent = now()
+FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(event_ids)s::uuid[])
+     AS claimed (key, wanted, event_id)
+WHERE f.kind = %(kind)s AND f.key = claimed.key
+RETURNING f.key, f.wanted > f.done AS still_stale;
+
+-- name: postpone
+-- Not the keys' fault (the provider is down): give the lease back, and the attempt with it.
+UPDATE freshness SET
+    attempts = greatest(attempts - 1, 0), error = %(error)s,
+    not_before = now() + make_interval(secs => %(delay_s)s),
+    lease_token = NULL, lease_until = NULL
+WHERE kind = %(kind)s AND key = ANY(%(keys)s) AND lease_token = %(token)s
+RETURNING key;
+
+-- name: fail
+-- A failed attempt: back off with the given delay per key, or die after the last one.
+UPDATE freshness f SET
+    error = failed.error,
+    not_before = now() + make_interval(secs => failed.delay_s),
+    dead_at = CASE WHEN failed.dead THEN now() END,
+    lease_token = NULL, lease_until = NULL
+FROM unnest(%(keys)s::text[], %(errors)s::text[], %(delays_s)s::float8[], %(deads)s::boolean[])
+     AS failed (key, error, delay_s, dead)
+WHERE f.kind = %(kind)s AND f.key = failed.key AND f.lease_token = %(token)s
+RETURNING f.key, f.dead_at IS NOT NULL AS dead;
+
+-- name: record_attempts
+-- One row per key and attempt, for the causal chain and for whoever asks why.
+INSERT INTO attempts (kind, key, wanted, worker, started_at, error, traceback, raised_wanted)
+SELECT %(kind)s, key, wanted, %(worker)s, %(started_at)s, error, traceback, raised_wanted
+FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(errors)s::text[], %(tracebacks)s::text[],
+            %(raised)s::bigint[]) AS attempt (key, wanted, error, traceback, raised_wanted);
+
+-- name: bury_lost
+-- Keys whose last worker vanished with them once too often.
+WITH lost AS (
+    SELECT kind, key FROM freshness
+    WHERE wanted > done AND dead_at IS NULL AND lease_token IS NOT NULL
+      AND lease_until < now() AND attempts >= %(max_attempts)s
+    ORDER BY kind, key
+    FOR UPDATE SKIP LOCKED
+), buried AS (
+    UPDATE freshness f SET
+        dead_at = now(), error = %(error)s, lease_token = NULL, lease_until = NULL
+    FROM lost WHERE f.kind = lost.kind AND f.key = lost.key
+    RETURNING f.kind, f.key, f.wanted
+)
+INSERT INTO attempts (kind, key, wanted, worker, started_at, error)
+SELECT kind, key, wanted, 'unknown', now(), %(error)s FROM buried
+RETURNING kind, key;
+
+-- name: find_overdue
+-- Due keys that no recent message stands for, marked as sent now. The throttle keeps a backlog
+-- from filling the queue with copies of itself.
+WITH overdue AS (
+    SELECT kind, key FROM freshness
+    WHERE wanted > done AND dead_at IS NULL AND not_before <= now()
+      AND (lease_token IS NULL OR lease_until < now())
+      AND last_sent < now() - make_interval(secs => %(resend_after_seconds)s)
+    ORDER BY kind, stale_since LIMIT %(most)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE freshness f SET last_sent = now()
+FROM overdue WHERE f.kind = overdue.kind AND f.key = overdue.key
+RETURNING f.kind, f.key, f.lease_token IS NOT NULL AS suspect;
+
+-- name: summarize
+-- The freshness contract: how much of each kind is fresh, and how old the oldest stale key is.
+SELECT kind,
+    count(*) AS total,
+    count(*) FILTER (WHERE wanted = done) AS fresh,
+    count(*) FILTER (WHERE wanted > done AND dead_at IS NULL) AS stale,
+    count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead,
+    extract(epoch FROM now() - min(stale_since) FILTER (WHERE dead_at IS NULL))::float8 AS oldest_stale_s
+FROM freshness GROUP BY kind;
+
+-- name: read_keys
+-- The ledger's rows for one key, whatever its kind.
+SELECT kind, wanted = done AS fresh, stale_since, done_at AS updated_at, done_event AS last_event, error,
+       dead_at IS NOT NULL AS dead
+FROM freshness WHERE key = %(key)s AND kind = ANY(%(kinds)s);
+
+-- name: resend_stale
+-- Let the reconciler's next pass send whatever is stale: nobody else has.
+UPDATE freshness SET last_sent = '-infinity' WHERE wanted > done AND dead_at IS NULL AND lease_token IS NULL;
+
+-- name: raise_all
+-- Raise a slice of the keys of a kind, in key order; returns where the next slice begins.
+WITH slice AS (
+    SELECT key FROM freshness WHERE kind = %(kind)s AND key > %(after)s ORDER BY key LIMIT %(most)s
+    FOR UPDATE
+), raised AS (
+    UPDATE freshness f SET wanted = f.wanted + 1, stale_since = coalesce(f.stale_since, now())
+    FROM slice WHERE f.kind = %(kind)s AND f.key = slice.key AND f.dead_at IS NULL
+    RETURNING f.key
+)
+SELECT max(slice.key), count(raised.key) FROM slice LEFT JOIN raised USING (key);

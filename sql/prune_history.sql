@@ -1,0 +1,13 @@
+-- name: prune_attempts
+-- Attempts older than the retention.
+DELETE FROM attempts WHERE ended_at < now() - make_interval(days => %(days)s);
+
+-- name: prune_events
+-- Accepted events older than the retention, with their effects. Their ids may be told again then.
+DELETE FROM events WHERE received_at < now() - make_interval(days => %(days)s);
+
+-- name: prune_job_runs
+-- Firings older than the retention; the newest of each job stays, it says what is due.
+DELETE FROM job_runs r
+WHERE slot < now() - make_interval(days => %(days)s)
+  AND EXISTS (SELECT FROM job_runs newer WHERE newer.job = r.job AND newer.slot > r.slot);

@@ -1,0 +1,96 @@
+"""Real servers for every test: one Postgres and one Redis a session, a cloned database a test."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from embedded.services import embedded_services
+
+_services = ExitStack()
+
+
+def pytest_configure() -> None:
+    """Before any module is collected, because importing the actors reads the settings."""
+    home = Path(_services.enter_context(tempfile.TemporaryDirectory(prefix="kinfold-tests-")))
+    urls = _services.enter_context(embedded_services(home))
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "API_KEYS", "STORE_REDIS_URL", "KINFOLD_ENV"):
+        os.environ.pop(name, None)
+    os.environ["DATABASE_URL"] = urls.database_url
+    os.environ["REDIS_URL"] = urls.redis_url
+    os.environ["EMBEDDING_DIMENSIONS"] = "256"
+
+
+def pytest_unconfigure() -> None:
+    _services.close()
+
+
+@pytest.fixture(scope="session")
+def template_url() -> str:
+    """The migrated database that every test's own one is cloned from."""
+    from workers.index_vectors import index_vectors
+    from workers.migrate import migrate
+
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as conn:
+        migrate(conn)
+        index_vectors(conn)
+    return url
+
+
+@pytest.fixture
+def database_url(template_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database of its own, with the environment pointing at it."""
+    name = f"test_{uuid4().hex}"
+    admin_url = urlsplit(template_url)._replace(path="/postgres").geturl()
+    template = urlsplit(template_url).path[1:]
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+    url = urlsplit(template_url)._replace(path=f"/{name}").geturl()
+    monkeypatch.setenv("DATABASE_URL", url)
+    yield url
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def fresh_settings() -> Iterator[None]:
+    """Settings, embedder and limiter are read anew, before and after the test."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    from actors import wake
+    from workers import metrics, provider_limits
+    from workers.embedders import embedder
+    from workers.settings import settings
+
+    settings.cache_clear()
+    embedder.cache_clear()
+    provider_limits._limiter.cache_clear()
+    metrics._pending.clear()
+    wake._quiet_until = 0.0
+
+
+@pytest.fixture
+def stores(database_url: str, fresh_settings: None) -> Iterator[None]:
+    """Open stores on an empty, migrated database and an empty Redis."""
+    from workers.stores import close_stores, open_stores
+
+    opened = open_stores()
+    opened.redis.flushall()
+    yield
+    close_stores()

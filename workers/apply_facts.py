@@ -1,0 +1,294 @@
+"""Lay what events say over the fact tables, and tell what that changed and made stale.
+
+A list of events is applied in steps. Within a step everything is set-based: first the upserts,
+then the deletions. An event about something that the step deletes opens the next step, so the
+result is the one of applying the events one by one.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, cast
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from workers.events import (
+    BookChanged,
+    BookDeleted,
+    CheckoutAdded,
+    CheckoutReturned,
+    Event,
+    StudentChanged,
+    StudentDeleted,
+)
+from workers.freshness import Kind, forget_keys, lock_keys
+from workers.queries import query
+
+INSERT_STUDENTS = query("apply_facts.insert_students")
+UPDATE_STUDENTS = query("apply_facts.update_students")
+INSERT_BOOKS = query("apply_facts.insert_books")
+UPDATE_BOOKS = query("apply_facts.update_books")
+MOVE_CHECKOUTS = query("apply_facts.move_checkouts")
+INSERT_CHECKOUTS = query("apply_facts.insert_checkouts")
+UPDATE_CHECKOUTS = query("apply_facts.update_checkouts")
+FIND_READERS = query("apply_facts.find_readers")
+DELETE_BOOKS = query("apply_facts.delete_books")
+FIND_HOLDERS = query("apply_facts.find_holders")
+DELETE_STUDENTS = query("apply_facts.delete_students")
+
+STUDENT_KINDS = (Kind.student_embedding, Kind.student_neighbors)
+
+Outcome = Literal["inserted", "updated", "unchanged", "deleted", "duplicate"]
+Loan = tuple[str, str, date]
+Identified = tuple[UUID, Event]
+
+
+@dataclass
+class Effects:
+    """What a list of events did.
+
+    `outcomes` has one entry per event; `stale` maps kind and key to the events that made the
+    key stale, in the order of the list.
+    """
+
+    outcomes: dict[UUID, Outcome] = field(default_factory=dict)
+    stale: dict[Kind, dict[str, list[UUID]]] = field(
+        default_factory=lambda: {kind: defaultdict(list) for kind in Kind}
+    )
+
+    def note(self, kind: Kind, key: str, event_id: UUID) -> None:
+        """Note that the event made the key stale."""
+        if event_id not in self.stale[kind][key]:
+            self.stale[kind][key].append(event_id)
+
+    def consequential(self) -> set[UUID]:
+        """The events that changed a row or made something stale."""
+        changed = {event_id for event_id, what in self.outcomes.items() if what != "unchanged"}
+        causes = (events for keys in self.stale.values() for events in keys.values())
+        return changed.union(*causes)
+
+    def forget_student(self, student_id: str) -> None:
+        """A deleted student has nothing to be fresh."""
+        for kind in STUDENT_KINDS:
+            self.stale[kind].pop(student_id, None)
+
+
+def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effects:
+    """Apply events in order inside the caller's transaction."""
+    effects = Effects()
+    for upserts, deletions in _steps(events):
+        _upsert_books(conn, [e for e in upserts if isinstance(e[1], BookChanged)], effects)
+        _upsert_students(conn, [e for e in upserts if isinstance(e[1], StudentChanged)], effects)
+        loans = [e for e in upserts if isinstance(e[1], CheckoutAdded | CheckoutReturned)]
+        _upsert_checkouts(conn, loans, effects)
+        _delete_books(conn, [e for e in deletions if isinstance(e[1], BookDeleted)], effects)
+        _delete_students(conn, [e for e in deletions if isinstance(e[1], StudentDeleted)], effects)
+    return effects
+
+
+def _steps(events: Sequence[Identified]) -> Iterator[tuple[list[Identified], list[Identified]]]:
+    upserts: list[Identified] = []
+    deletions: list[Identified] = []
+    deleted: set[tuple[str, str]] = set()
+    for event_id, event in events:
+        subjects = {
+            (name, value)
+            for name in ("student_id", "book_id")
+            if (value := getattr(event, name, None)) is not None
+        }
+        if isinstance(event, StudentDeleted | BookDeleted):
+            deletions.append((event_id, event))
+            deleted |= subjects
+            continue
+        if subjects & deleted:
+            yield upserts, deletions
+            upserts, deletions, deleted = [], [], set()
+        upserts.append((event_id, event))
+    yield upserts, deletions
+
+
+@dataclass(frozen=True)
+class _Merged:
+    """Events about the same row merged into one set of fields; later ones win.
+
+    `repeats` judges every event but a row's first by what it added to those before it.
+    """
+
+    keys: dict[UUID, Hashable]
+    facts: dict[Hashable, dict[str, object]]
+    repeats: dict[UUID, Outcome]
+
+    def judge(self, effects: Effects, inserted: set[Hashable], updated: set[Hashable]) -> None:
+        """Give every event its outcome, once it is known what happened to the rows."""
+        for event_id, key in self.keys.items():
+            first: Outcome = (
+                "inserted" if key in inserted else "updated" if key in updated else "unchanged"
+            )
+            effects.outcomes[event_id] = self.repeats.get(event_id, first)
+
+
+def _merge(events: Sequence[Identified], *identity: str) -> _Merged:
+    merged = _Merged({}, {}, {})
+    for event_id, event in events:
+        parts = tuple(getattr(event, name) for name in identity)
+        key: Hashable = parts[0] if len(parts) == 1 else parts
+        facts = event.facts(*identity)
+        merged.keys[event_id] = key
+        known = merged.facts.setdefault(key, facts)
+        if known is not facts:
+            adds = any(name not in known or known[name] != facts[name] for name in facts)
+            merged.repeats[event_id] = "updated" if adds else "unchanged"
+            known.update(facts)
+    return merged
+
+
+def _upsert_students(
+    conn: psycopg.Connection, events: Sequence[Identified], effects: Effects
+) -> None:
+    if not events:
+        return
+    merged = _merge(events, "student_id")
+    inserted = _ids(conn, INSERT_STUDENTS, list(merged.facts))
+    updated = _ids(conn, UPDATE_STUDENTS, list(merged.facts), list(merged.facts.values()))
+    merged.judge(effects, inserted, updated)
+    for event_id, student_id in merged.keys.items():
+        if student_id in inserted | updated:
+            effects.note(Kind.student_embedding, str(student_id), event_id)
+
+
+def _upsert_books(conn: psycopg.Connection, events: Sequence[Identified], effects: Effects) -> None:
+    if not events:
+        return
+    merged = _merge(events, "book_id")
+    inserted = _ids(conn, INSERT_BOOKS, list(merged.facts))
+    updated = _ids(conn, UPDATE_BOOKS, list(merged.facts), list(merged.facts.values()))
+    merged.judge(effects, inserted, updated)
+    # A book that is new to the table has no readers yet.
+    _note_readers(conn, merged.keys, updated - inserted, effects)
+
+
+def _upsert_checkouts(
+    conn: psycopg.Connection, events: Sequence[Identified], effects: Effects
+) -> None:
+    if not events:
+        return
+    merged = _merge(_latest_of_each_checkout_id(events), "student_id", "book_id", "checkout_date")
+    loans = cast(list[Loan], list(merged.facts))
+    columns: dict[str, list[str] | list[date]] = {
+        "student_ids": [student_id for student_id, _, _ in loans],
+        "book_ids": [book_id for _, book_id, _ in loans],
+        "checkout_dates": [checkout_date for _, _, checkout_date in loans],
+    }
+    _ids(conn, INSERT_BOOKS, columns["book_ids"])
+    _ids(conn, INSERT_STUDENTS, columns["student_ids"])
+
+    named = {
+        checkout_id: loan
+        for loan in loans
+        if (checkout_id := merged.facts[loan].get("checkout_id")) is not None
+    }
+    moved = conn.execute(
+        MOVE_CHECKOUTS,
+        {
+            "checkout_ids": list(named),
+            "student_ids": [loan[0] for loan in named.values()],
+            "book_ids": [loan[1] for loan in named.values()],
+            "checkout_dates": [loan[2] for loan in named.values()],
+        },
+    ).fetchall()
+    inserted: set[Hashable] = set(conn.execute(INSERT_CHECKOUTS, columns))
+    facts = [Jsonb(merged.facts[loan]) for loan in loans]
+    updated: set[Hashable] = set(conn.execute(UPDATE_CHECKOUTS, {**columns, "facts": facts}))
+
+    corrected = {named[checkout_id] for _, checkout_id in moved}
+    merged.judge(effects, inserted - corrected, updated | corrected)
+    for event_id, loan in merged.keys.items():
+        if loan in inserted | updated:
+            effects.note(Kind.student_embedding, cast(Loan, loan)[0], event_id)
+    last_event = {loan: event_id for event_id, loan in merged.keys.items()}
+    for student_id, checkout_id in moved:
+        effects.note(Kind.student_embedding, student_id, last_event[named[checkout_id]])
+    for event_id, _ in events:
+        effects.outcomes.setdefault(event_id, "unchanged")
+
+
+def _latest_of_each_checkout_id(events: Sequence[Identified]) -> list[Identified]:
+    """Where one list tells a loan's id with different facts, only the last telling counts."""
+    latest: dict[str, Loan] = {}
+    for _, event in events:
+        if isinstance(event, CheckoutAdded) and event.checkout_id is not None:
+            latest[event.checkout_id] = (event.student_id, event.book_id, event.checkout_date)
+    return [
+        (event_id, event)
+        for event_id, event in events
+        if not isinstance(event, CheckoutAdded)
+        or event.checkout_id is None
+        or latest[event.checkout_id] == (event.student_id, event.book_id, event.checkout_date)
+    ]
+
+
+def _delete_books(conn: psycopg.Connection, events: Sequence[Identified], effects: Effects) -> None:
+    if not events:
+        return
+    keys = {event_id: event.book_id for event_id, event in events if isinstance(event, BookDeleted)}
+    _note_readers(conn, keys, set(keys.values()), effects)
+    deleted = _ids(conn, DELETE_BOOKS, list(keys.values()))
+    for event_id, book_id in keys.items():
+        effects.outcomes[event_id] = "deleted" if book_id in deleted else "unchanged"
+
+
+def _delete_students(
+    conn: psycopg.Connection, events: Sequence[Identified], effects: Effects
+) -> None:
+    if not events:
+        return
+    keys = {
+        event_id: event.student_id
+        for event_id, event in events
+        if isinstance(event, StudentDeleted)
+    }
+    ids = sorted(set(keys.values()))
+    # The ledger first: a worker that is storing a result for one of them holds these locks and
+    # then touches the student's row, so taking them in its order cannot deadlock with it.
+    for kind in STUDENT_KINDS:
+        lock_keys(conn, kind, ids)
+    event_of = {student_id: event_id for event_id, student_id in keys.items()}
+    for deleted_id, holder in conn.execute(FIND_HOLDERS, {"ids": ids}).fetchall():
+        effects.note(Kind.student_neighbors, holder, event_of[deleted_id])
+    deleted = _ids(conn, DELETE_STUDENTS, ids)
+    forget_keys(conn, STUDENT_KINDS, ids)
+    for student_id in ids:
+        effects.forget_student(student_id)
+    for event_id, student_id in keys.items():
+        effects.outcomes[event_id] = "deleted" if student_id in deleted else "unchanged"
+
+
+def _note_readers(
+    conn: psycopg.Connection,
+    keys: Mapping[UUID, Hashable],
+    changed: set[Hashable],
+    effects: Effects,
+) -> None:
+    """A changed book makes the embeddings of those who borrowed it stale."""
+    if not changed:
+        return
+    readers: dict[Hashable, list[str]] = defaultdict(list)
+    for book_id, student_id in conn.execute(FIND_READERS, {"ids": list(changed)}):
+        readers[book_id].append(student_id)
+    for event_id, book_id in keys.items():
+        for student_id in readers[book_id]:
+            effects.note(Kind.student_embedding, student_id, event_id)
+
+
+def _ids(
+    conn: psycopg.Connection,
+    sql: str,
+    ids: Sequence[object],
+    facts: Sequence[Mapping[str, object]] = (),
+) -> set[Hashable]:
+    """Run a statement over ids (and their facts) and return the ids it returns."""
+    parameters = {"ids": list(ids), "facts": [Jsonb(fact) for fact in facts]}
+    return {key for (key,) in conn.execute(sql, parameters)}

@@ -1,0 +1,91 @@
+"""Texts to valid vectors: provider-sized requests, one bad text never fails the others."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.embedders import Embedder
+from workers.errors import (
+    InvalidEmbeddingError,
+    ProviderError,
+    ProviderRefusedError,
+)
+from workers.metrics import EMBEDDING_DURATION, EMBEDDINGS_GENERATED, INVALID_EMBEDDINGS
+from workers.provider_limits import estimate_tokens
+from workers.settings import settings
+
+Vector = NDArray[np.float32]
+
+REQUEST_MAX_INPUTS = 2048
+REQUEST_MAX_TOKENS = 300_000
+LARGEST_COMPONENT = 2.0
+SMALLEST_MAGNITUDE = 0.1
+
+
+def embed_texts(embedder: Embedder, texts: list[str]) -> list[Vector | ProviderError]:
+    """One vector of `embedder.dimensions` float32 per text, or the error that kept it from one."""
+    results: list[Vector | ProviderError] = []
+    for request in _requests(texts):
+        results += _embed_request(embedder, request)
+    return results
+
+
+def validate(vector: Vector, dimensions: int) -> None:
+    """Refuse what cannot be compared by cosine.
+
+    Raises:
+        InvalidEmbeddingError: the length is not `dimensions`, a component is not finite or
+            outside [-2, 2], or the magnitude is below 0.1.
+    """
+    if vector.shape != (dimensions,):
+        raise InvalidEmbeddingError(f"embedding has shape {vector.shape}, not ({dimensions},)")
+    if not np.isfinite(vector).all():
+        raise InvalidEmbeddingError(f"embedding has not {dimensions} finite components")
+    if np.abs(vector).max() > LARGEST_COMPONENT:
+        raise InvalidEmbeddingError("embedding has a component outside [-2, 2]")
+    if np.linalg.norm(vector) < SMALLEST_MAGNITUDE:
+        raise InvalidEmbeddingError("embedding's magnitude is below 0.1")
+
+
+def _requests(texts: list[str]) -> Iterator[list[str]]:
+    most = min(settings().embedding_batch_size, REQUEST_MAX_INPUTS)
+    request: list[str] = []
+    tokens = 0
+    for text in texts:
+        cost = estimate_tokens(text)
+        if request and (len(request) == most or tokens + cost > REQUEST_MAX_TOKENS):
+            yield request
+            request, tokens = [], 0
+        request.append(text)
+        tokens += cost
+    if request:
+        yield request
+
+
+def _embed_request(embedder: Embedder, texts: list[str]) -> list[Vector | ProviderError]:
+    started = time.perf_counter()
+    try:
+        vectors = embedder.embed_batch(texts)
+    except ProviderRefusedError as error:
+        if len(texts) == 1:
+            return [error]
+        half = len(texts) // 2
+        return _embed_request(embedder, texts[:half]) + _embed_request(embedder, texts[half:])
+    except ProviderError as error:
+        if isinstance(error, InvalidEmbeddingError):
+            INVALID_EMBEDDINGS.add(len(texts), model=embedder.model)
+        return [error] * len(texts)
+    EMBEDDING_DURATION.observe((time.perf_counter() - started) * 1000, model=embedder.model)
+    results: list[Vector | ProviderError] = []
+    for vector in vectors:
+        try:
+            validate(vector, embedder.dimensions)
+        except InvalidEmbeddingError as error:
+            INVALID_EMBEDDINGS.add(1, model=embedder.model)
+            results.append(error)
+        else:
+            EMBEDDINGS_GENERATED.add(1, model=embedder.model)
+            results.append(vector)
+    return results

@@ -1,0 +1,54 @@
+"""The error tree: what can go wrong, carrying what the ledger needs to decide on a retry."""
+
+
+class KinfoldError(Exception):
+    """Root of everything that Kinfold raises itself."""
+
+
+class SettingsError(KinfoldError):
+    """A setting is missing or wrong; the message names the variable."""
+
+
+class MigrationError(KinfoldError):
+    """An applied migration differs from its file, or files and table do not line up."""
+
+
+class UnknownKeyError(KinfoldError):
+    """A read named something that is not stored; `reason` is a code for the caller."""
+
+    def __init__(self, reason: str, key: str) -> None:
+        super().__init__(f"{reason}: {key}")
+        self.reason = reason
+        self.key = key
+
+
+class CsvFormatError(KinfoldError):
+    """The file cannot be read as the expected table at all: its header is wrong."""
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+class ProviderError(KinfoldError):
+    """The embeddings provider did not give vectors."""
+
+
+class ProviderUnavailableError(ProviderError):
+    """Try later: rate limit, server error, timeout or lost connection. Burns no attempt."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderDeniedError(ProviderError):
+    """The key, the model or the endpoint is wrong: no text would be accepted."""
+
+
+class ProviderRefusedError(ProviderError):
+    """The provider refuses the content of this request; some of its texts may be fine."""
+
+
+class InvalidEmbeddingError(ProviderError):
+    """The provider answered with something that is not an embedding."""

@@ -1,0 +1,166 @@
+"""What can be told to Kinfold: one model per event type, used by the API and the CSV import."""
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+)
+
+
+def _no_control_characters(text: str) -> str:
+    if not text.isprintable() and any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("the NUL character is not allowed")
+    return text
+
+
+def _number_as_text(value: object) -> object:
+    """A lunch period is a label: "2" and 2 are the same one."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _band_name(value: object) -> object:
+    """ "Late Elementary" and "late-elementary" are the band late_elementary."""
+    return (
+        value.strip().lower().replace(" ", "_").replace("-", "_")
+        if isinstance(value, str)
+        else value
+    )
+
+
+Id = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_control_characters)
+]
+Label = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
+Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_no_nul)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_no_nul)]
+Tags = Annotated[list[Tag], Field(max_length=100)]
+Band = Annotated[
+    Literal["beginner", "early_elementary", "late_elementary", "middle_school", "high_school"],
+    BeforeValidator(_band_name),
+]
+Rating = Annotated[int, Field(ge=1, le=5)]
+
+
+class EventBase(BaseModel):
+    """Fields of every event. Strict: a level of "high", a NaN or a misspelt field is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    event_id: UUID | None = None
+
+    def facts(self, *identity: str) -> dict[str, object]:
+        """The fields that the event gives, without its own id and type and the named ones.
+
+        A field that is not given leaves the stored one as it is; null clears it.
+        """
+        return self.model_dump(
+            mode="json", exclude={"event_id", "event_type", *identity}, exclude_unset=True
+        )
+
+
+class StudentChanged(EventBase):
+    """A student is new or differs."""
+
+    event_type: Literal["student_added", "student_updated"]
+    student_id: Id
+    grade_level: Annotated[int, Field(ge=-1, le=13)] | None = None
+    age: Annotated[int, Field(ge=2, le=120)] | None = None
+    homeroom_teacher: Label | None = None
+    prior_year_reading_score: Annotated[float, Field(ge=0, le=1000)] | None = None
+    lunch_period: Annotated[Label, BeforeValidator(_number_as_text)] | None = None
+
+
+class StudentDeleted(EventBase):
+    """A student is gone, and with them everything kept or derived about them."""
+
+    event_type: Literal["student_deleted"]
+    student_id: Id
+
+
+class BookChanged(EventBase):
+    """A book is new or differs."""
+
+    event_type: Literal["book_added", "book_updated"]
+    book_id: Id
+    title: Annotated[Line, StringConstraints(min_length=1)]
+    author: Line | None = None
+    isbn: Label | None = None
+    genre: Tags = []
+    keywords: Tags = []
+    description: (
+        Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_nul)] | None
+    ) = None
+    page_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    publication_year: Annotated[int, Field(ge=-3000, le=3000)] | None = None
+    difficulty_band: Band | None = None
+    reading_level: Annotated[float, Field(ge=0, le=20)] | None = None
+    average_rating: Annotated[float, Field(ge=0, le=5)] | None = None
+
+
+class BookDeleted(EventBase):
+    """A book is gone, and its loans with it."""
+
+    event_type: Literal["book_deleted"]
+    book_id: Id
+
+
+class _Loan(EventBase):
+    student_id: Id
+    book_id: Id
+    checkout_date: date
+    student_rating: Rating | None = None
+
+
+class CheckoutAdded(_Loan):
+    """A student borrowed a book."""
+
+    event_type: Literal["checkout_added"]
+    return_date: date | None = None
+    checkout_id: Id | None = None
+
+    @field_validator("return_date")
+    @classmethod
+    def _after_checkout(cls, value: date | None, info: ValidationInfo) -> date | None:
+        return _not_before_checkout(value, info)
+
+
+class CheckoutReturned(_Loan):
+    """A borrowed book came back; the loan need not be known yet."""
+
+    event_type: Literal["checkout_returned"]
+    return_date: date
+
+    @field_validator("return_date")
+    @classmethod
+    def _after_checkout(cls, value: date, info: ValidationInfo) -> date | None:
+        return _not_before_checkout(value, info)
+
+
+def _not_before_checkout(value: date | None, info: ValidationInfo) -> date | None:
+    checkout_date = info.data.get("checkout_date")
+    if value is not None and checkout_date is not None and value < checkout_date:
+        raise ValueError("a book cannot be returned before it was borrowed")
+    return value
+
+
+Event = Annotated[
+    StudentChanged | StudentDeleted | BookChanged | BookDeleted | CheckoutAdded | CheckoutReturned,
+    Field(discriminator="event_type"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,359 @@
+"""The freshness ledger: raise what a fact makes stale, claim it, and mark it done.
+
+Every function that writes takes the caller's connection, so that a fact and what it makes
+stale, or a result and its `done`, commit together.
+"""
+
+import os
+import random
+import socket
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.rows import class_row
+
+from workers.queries import query
+from workers.settings import settings
+from workers.stores import connection, transaction
+
+RAISE = query("freshness.raise_wanted")
+LOCK_KEYS = query("freshness.lock_keys")
+FORGET = query("freshness.forget_keys")
+CLAIM_SUSPECT = query("freshness.claim_suspect")
+CLAIM_DUE = query("freshness.claim_due")
+CONFIRM = query("freshness.confirm_lease")
+MARK_DONE = query("freshness.mark_done")
+POSTPONE = query("freshness.postpone")
+FAIL = query("freshness.fail")
+RECORD_ATTEMPTS = query("freshness.record_attempts")
+BURY_LOST = query("freshness.bury_lost")
+FIND_OVERDUE = query("freshness.find_overdue")
+SUMMARIZE = query("freshness.summarize")
+READ_KEYS = query("freshness.read_keys")
+RESEND_STALE = query("freshness.resend_stale")
+RAISE_ALL = query("freshness.raise_all")
+
+RAISE_ALL_SLICE = 5000
+
+
+class Kind(StrEnum):
+    """What can be fresh or stale."""
+
+    student_embedding = "student_embedding"
+    student_neighbors = "student_neighbors"
+
+
+@dataclass(frozen=True)
+class WakeUp:
+    """A message to send after commit: look at this key, and at others of its kind, now."""
+
+    kind: Kind
+    key: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One key that this worker holds until the batch's lease runs out.
+
+    `wanted` is the watermark at the time of the claim, `attempts` counts this one too, and
+    `last_event` is the event that raised the key last.
+    """
+
+    key: str
+    wanted: int
+    attempts: int
+    last_event: UUID | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Keys claimed together under one lease token."""
+
+    kind: Kind
+    token: UUID
+    started_at: datetime
+    claims: Mapping[str, Claim]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one key could not be done; a final one is dead at once."""
+
+    error: str
+    final: bool = False
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class KeyFreshness:
+    """The ledger's row of one key, as the API shows it."""
+
+    kind: Kind
+    fresh: bool
+    stale_since: datetime | None
+    updated_at: datetime | None
+    last_event: UUID | None
+    error: str | None
+    dead: bool
+
+
+@dataclass(frozen=True)
+class KindFreshness:
+    """The contract for one kind; ages in seconds, coverage in [0, 1]."""
+
+    kind: Kind
+    total: int
+    fresh: int
+    stale: int
+    dead: int
+    oldest_stale_s: float | None
+
+    @property
+    def coverage(self) -> float:
+        """Share of keys that are fresh; 1 when there is nothing to keep fresh."""
+        return self.fresh / self.total if self.total else 1.0
+
+
+def raise_wanted(
+    conn: psycopg.Connection, kind: Kind, causes: Mapping[str, UUID | None]
+) -> dict[str, int]:
+    """Make keys stale; `causes` maps each key to the event that did it.
+
+    Returns:
+        The new watermark of each key.
+    """
+    if not causes:
+        return {}
+    rows = conn.execute(
+        RAISE, {"kind": kind, "keys": list(causes), "event_ids": list(causes.values())}
+    )
+    return dict(rows.fetchall())
+
+
+def raise_all(kind: Kind) -> int:
+    """Make every key of a kind stale that is not dead, in slices; returns how many."""
+    after, total = "", 0
+    while True:
+        with transaction() as conn:
+            row = conn.execute(
+                RAISE_ALL, {"kind": kind, "after": after, "most": RAISE_ALL_SLICE}
+            ).fetchone()
+        if row is None or row[0] is None:
+            return total
+        after, total = row[0], total + row[1]
+
+
+def lock_keys(conn: psycopg.Connection, kind: Kind, keys: Collection[str]) -> None:
+    """Lock the rows of `keys` until the transaction ends."""
+    conn.execute(LOCK_KEYS, {"kind": kind, "keys": list(keys)})
+
+
+def forget_keys(conn: psycopg.Connection, kinds: Sequence[Kind], keys: Collection[str]) -> None:
+    """Remove deleted things from the ledger."""
+    conn.execute(FORGET, {"kinds": list(kinds), "keys": list(keys)})
+
+
+def batch_size(kind: Kind) -> int:
+    """How many keys of a kind are claimed together."""
+    return {
+        Kind.student_embedding: settings().embedding_batch_size,
+        Kind.student_neighbors: settings().neighbor_batch_size,
+    }[kind]
+
+
+def wake_ups(kind: Kind, keys: Collection[str]) -> list[WakeUp]:
+    """One message per batch: the worker that gets it claims the rest of the batch by itself."""
+    return [WakeUp(kind, key) for key in sorted(keys)[:: batch_size(kind)]]
+
+
+def claim(kind: Kind, key: str) -> Batch | None:
+    """Claim `key` and up to a batch of other due keys of its kind; None when nothing is due."""
+    token, started_at = uuid4(), datetime.now(UTC)
+    parameters = {
+        "kind": kind,
+        "key": key,
+        "batch": batch_size(kind),
+        "token": token,
+        "lease_seconds": settings().lease_seconds,
+        "max_attempts": settings().max_attempts,
+    }
+    with connection() as conn, conn.cursor(row_factory=class_row(Claim)) as cursor:
+        claims = cursor.execute(CLAIM_SUSPECT, parameters).fetchall()
+        if not claims:
+            claims = cursor.execute(CLAIM_DUE, parameters).fetchall()
+    if not claims:
+        return None
+    return Batch(kind, token, started_at, {claim.key: claim for claim in claims})
+
+
+def confirm_lease(conn: psycopg.Connection, batch: Batch, keys: Collection[str]) -> list[str]:
+    """Those of `keys` that still belong to this batch, locked until the transaction ends.
+
+    A worker that was stalled until its lease went to another one gets none and writes nothing.
+    """
+    rows = conn.execute(
+        CONFIRM, {"kind": batch.kind, "keys": list(keys), "token": batch.token}
+    ).fetchall()
+    return [key for (key,) in rows]
+
+
+def mark_done(
+    conn: psycopg.Connection,
+    batch: Batch,
+    keys: Collection[str],
+    raised: Mapping[str, int] | None = None,
+) -> list[str]:
+    """Write `done` and the attempts of confirmed keys.
+
+    Args:
+        raised: the watermark that each key raised for the kind that follows it.
+
+    Returns:
+        The keys that were raised again meanwhile and want another run.
+    """
+    if not keys:
+        return []
+    claims = [batch.claims[key] for key in keys]
+    rows = conn.execute(
+        MARK_DONE,
+        {
+            "kind": batch.kind,
+            "keys": list(keys),
+            "wanteds": [claim.wanted for claim in claims],
+            "event_ids": [claim.last_event for claim in claims],
+            "started_at": batch.started_at,
+        },
+    ).fetchall()
+    _record_attempts(conn, batch, dict.fromkeys(keys), raised or {})
+    return [key for key, still_stale in rows if still_stale]
+
+
+def postpone(batch: Batch, keys: Collection[str], error: str, delay_s: float) -> None:
+    """Give keys back for a while without counting the attempt: the fault lies elsewhere."""
+    with transaction() as conn:
+        rows = conn.execute(
+            POSTPONE,
+            {
+                "kind": batch.kind,
+                "keys": list(keys),
+                "token": batch.token,
+                "error": error,
+                "delay_s": delay_s,
+            },
+        ).fetchall()
+        failure = Failure(error)
+        _record_attempts(conn, batch, {key: failure for (key,) in rows}, {})
+
+
+def fail(batch: Batch, failures: Mapping[str, Failure]) -> list[str]:
+    """Record failed keys: each backs off, or dies when the failure is final or its last attempt.
+
+    Returns:
+        The keys that are dead now.
+    """
+    deads = [
+        failure.final or batch.claims[key].attempts >= settings().max_attempts
+        for key, failure in failures.items()
+    ]
+    with transaction() as conn:
+        rows = conn.execute(
+            FAIL,
+            {
+                "kind": batch.kind,
+                "token": batch.token,
+                "keys": list(failures),
+                "errors": [failure.error for failure in failures.values()],
+                "delays_s": [backoff_s(batch.claims[key].attempts) for key in failures],
+                "deads": deads,
+            },
+        ).fetchall()
+        _record_attempts(conn, batch, {key: failures[key] for key, _ in rows}, {})
+    return [key for key, dead in rows if dead]
+
+
+def backoff_s(attempts: int) -> float:
+    """Seconds to wait after the n-th failed attempt: doubling, with half of it jitter."""
+    ceiling = min(
+        settings().retry_base_seconds * 2.0 ** (attempts - 1), settings().retry_max_seconds
+    )
+    return ceiling * random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
+
+
+def bury_lost() -> list[WakeUp]:
+    """Kill keys whose worker vanished with them on their last attempt; returns them."""
+    error = f"the worker vanished during the job on each of {settings().max_attempts} attempts"
+    with transaction() as conn:
+        rows = conn.execute(
+            BURY_LOST, {"max_attempts": settings().max_attempts, "error": error}
+        ).fetchall()
+    return [WakeUp(Kind(kind), key) for kind, key in rows]
+
+
+def find_overdue(most: int = 10_000) -> list[WakeUp]:
+    """Wake-ups for keys that are due and that no recent message stands for.
+
+    One per batch of ordinary keys, and one for each key whose worker vanished, because those
+    are claimed alone.
+    """
+    with transaction() as conn:
+        rows = conn.execute(
+            FIND_OVERDUE,
+            {"resend_after_seconds": settings().resend_after_seconds, "most": most},
+        ).fetchall()
+    found = []
+    for kind in Kind:
+        ordinary = [key for row_kind, key, suspect in rows if row_kind == kind and not suspect]
+        found += wake_ups(kind, ordinary)
+        found += [
+            WakeUp(kind, key) for row_kind, key, suspect in rows if row_kind == kind and suspect
+        ]
+    return found
+
+
+def resend_stale() -> None:
+    """Have the reconciler send everything that is stale at its next pass.
+
+    For commands, which raise keys but are no part of the queue.
+    """
+    with connection() as conn:
+        conn.execute(RESEND_STALE)
+
+
+def summarize() -> list[KindFreshness]:
+    """The contract of every kind, also of those that have no keys yet."""
+    with connection() as conn, conn.cursor(row_factory=class_row(KindFreshness)) as cursor:
+        found = {row.kind: row for row in cursor.execute(SUMMARIZE)}
+    return [found.get(kind) or KindFreshness(kind, 0, 0, 0, 0, None) for kind in Kind]
+
+
+def read_keys(key: str, kinds: Sequence[Kind]) -> dict[Kind, KeyFreshness]:
+    """What the ledger says of one key, by kind."""
+    with connection() as conn, conn.cursor(row_factory=class_row(KeyFreshness)) as cursor:
+        rows = cursor.execute(READ_KEYS, {"key": key, "kinds": list(kinds)}).fetchall()
+    return {Kind(row.kind): row for row in rows}
+
+
+def _record_attempts(
+    conn: psycopg.Connection,
+    batch: Batch,
+    outcomes: Mapping[str, Failure | None],
+    raised: Mapping[str, int],
+) -> None:
+    conn.execute(
+        RECORD_ATTEMPTS,
+        {
+            "kind": batch.kind,
+            "worker": f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
+            "started_at": batch.started_at,
+            "keys": list(outcomes),
+            "wanteds": [batch.claims[key].wanted for key in outcomes],
+            "errors": [failure.error if failure else None for failure in outcomes.values()],
+            "tracebacks": [failure.traceback if failure else None for failure in outcomes.values()],
+            "raised": [raised.get(key) for key in outcomes],
+        },
+    )

@@ -1,0 +1,166 @@
+"""Counters and histograms that are right across processes and machines.
+
+Web and workers may run on different machines, so no process can see another's memory. Each adds
+up its own increments and moves them to one Redis hash every second; `/metrics` shows the hash.
+A store that blinks delays the numbers; a killed process loses at most its last second of them.
+"""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import redis
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from workers.stores import stores
+
+HASH = "metrics"
+FLUSH_INTERVAL_S = 1.0
+
+_pending: defaultdict[str, float] = defaultdict(float)
+_lock = threading.Lock()
+_stopped = threading.Event()
+
+
+@dataclass(frozen=True)
+class Total:
+    """A count that only grows; `labels` names what it is broken down by."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+    def add(self, amount: float, **labels: str) -> None:
+        """Add `amount` for these label values."""
+        _add(self.name, "", [labels[label] for label in self.labels], amount)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A histogram; `buckets` are upper bounds in the unit that the name ends with."""
+
+    name: str
+    help: str
+    buckets: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+
+    def observe(self, value: float, **labels: str) -> None:
+        """Count one value for these label values."""
+        values = [labels[label] for label in self.labels]
+        bound = next((str(float(b)) for b in self.buckets if value <= b), "+Inf")
+        _add(self.name, bound, values, 1)
+        _add(self.name, "sum", values, value)
+
+
+EMBEDDINGS_GENERATED = Total(
+    "embeddings_generated_total", "Valid embeddings received from the embedder.", ("model",)
+)
+INVALID_EMBEDDINGS = Total(
+    "invalid_embeddings_total", "Embeddings that validation rejected.", ("model",)
+)
+OPENAI_API_ERRORS = Total(
+    "openai_api_errors_total", "Failed requests to the provider, by HTTP status or kind.", ("kind",)
+)
+EMBEDDING_DURATION = Distribution(
+    "embedding_generation_duration_ms",
+    "Duration of one request to the embedder, in milliseconds.",
+    (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000),
+    ("model",),
+)
+EVENTS_ACCEPTED = Total("events_accepted_total", "Events stored, by type.", ("event_type",))
+KEYS_DONE = Total("keys_done_total", "Ledger keys that became fresh.", ("kind",))
+KEYS_FAILED = Total("keys_failed_total", "Failed attempts at a ledger key.", ("kind",))
+NEIGHBORS_OUT_OF_RANGE = Total(
+    "neighbor_similarity_out_of_range_total", "Similarities outside [0, 1] before clamping."
+)
+TOTALS = (
+    EMBEDDINGS_GENERATED,
+    INVALID_EMBEDDINGS,
+    OPENAI_API_ERRORS,
+    EVENTS_ACCEPTED,
+    KEYS_DONE,
+    KEYS_FAILED,
+    NEIGHBORS_OUT_OF_RANGE,
+)
+DISTRIBUTIONS = (EMBEDDING_DURATION,)
+
+
+def flush() -> None:
+    """Move what this process has counted to Redis; on failure it is kept for the next time."""
+    with _lock:
+        batch = dict(_pending)
+        _pending.clear()
+    if not batch:
+        return
+    pipeline = stores().redis.pipeline(transaction=True)
+    for field, amount in batch.items():
+        pipeline.hincrbyfloat(HASH, field, amount)
+    try:
+        pipeline.execute()
+    except redis.RedisError:
+        with _lock:
+            for field, amount in batch.items():
+                _pending[field] += amount
+
+
+def start_flushing() -> None:
+    """Flush every second on a daemon thread until `stop_flushing`."""
+    _stopped.clear()
+
+    def loop() -> None:
+        while not _stopped.wait(FLUSH_INTERVAL_S):
+            flush()
+
+    threading.Thread(target=loop, name="metrics-flush", daemon=True).start()
+
+
+def stop_flushing() -> None:
+    """End the thread and flush once more."""
+    _stopped.set()
+    flush()
+
+
+def collect() -> Iterator[Metric]:
+    """The cluster's counters and histograms as Prometheus metric families."""
+    stored = {
+        tuple(json.loads(field)): float(value)
+        for field, value in stores().redis.hgetall(HASH).items()
+    }
+    for total in TOTALS:
+        family = CounterMetricFamily(total.name, total.help, labels=total.labels)
+        for (name, _, *labels), value in stored.items():
+            if name == total.name:
+                family.add_metric(labels, value)
+        yield family
+    for distribution in DISTRIBUTIONS:
+        yield _histogram(distribution, stored)
+
+
+def _histogram(
+    distribution: Distribution, stored: dict[tuple[str, ...], float]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(distribution.name, distribution.help, labels=distribution.labels)
+    bounds = [str(float(bound)) for bound in distribution.buckets] + ["+Inf"]
+    label_sets = {key[2:] for key in stored if key[0] == distribution.name}
+    for labels in sorted(label_sets):
+        counts = [stored.get((distribution.name, bound, *labels), 0.0) for bound in bounds]
+        family.add_metric(
+            labels,
+            list(zip(bounds, _running_total(counts), strict=True)),
+            stored.get((distribution.name, "sum", *labels), 0.0),
+        )
+    return family
+
+
+def _running_total(counts: Iterable[float]) -> Iterator[float]:
+    total = 0.0
+    for count in counts:
+        total += count
+        yield total
+
+
+def _add(name: str, part: str, labels: list[str], amount: float) -> None:
+    with _lock:
+        _pending[json.dumps([name, part, *labels])] += amount

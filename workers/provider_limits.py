@@ -1,0 +1,92 @@
+"""The provider's limits, shared by every worker of the cluster through Redis."""
+
+import random
+import time
+from functools import cache
+
+from limits import RateLimitItemPerMinute
+from limits.storage import RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from workers.errors import ProviderUnavailableError
+from workers.settings import settings
+from workers.stores import stores
+
+PAUSED_UNTIL = "provider:paused_until"
+FAILURES = "provider:failures"
+PATIENCE_S = 5.0
+LONGEST_PAUSE_S = 60.0
+LONGEST_RETRY_AFTER_S = 3600.0
+
+
+def estimate_tokens(text: str) -> int:
+    """An upper estimate: English has about four bytes to a token, most scripts three or more.
+
+    >>> estimate_tokens("twelve chars")
+    5
+    """
+    return len(text.encode()) // 3 + 1
+
+
+def admit(texts: list[str]) -> None:
+    """Wait for a place in the cluster's requests/min and tokens/min, at most `PATIENCE_S` seconds.
+
+    Raises:
+        ProviderUnavailableError: the provider is paused, or no place came free in time.
+    """
+    paused_s = float(stores().redis.get(PAUSED_UNTIL) or 0) - time.time()
+    if paused_s > 0:
+        raise ProviderUnavailableError("provider is paused after an error", paused_s)
+    tokens = min(sum(map(estimate_tokens, texts)), settings().embedding_tokens_per_minute)
+    deadline = time.monotonic() + PATIENCE_S
+    while not _take_place(tokens):
+        if time.monotonic() > deadline:
+            raise ProviderUnavailableError("the provider's rate limit is used up", PATIENCE_S)
+        time.sleep(0.1)
+
+
+def pause(retry_after: str | None) -> float:
+    """Keep every worker from the provider for a while.
+
+    Args:
+        retry_after: the header's value in seconds. Without one the pause doubles with each
+            failure in a row, up to `LONGEST_PAUSE_S`.
+
+    Returns:
+        Seconds until the provider may be asked again.
+    """
+    client = stores().redis
+    if retry_after is not None and retry_after.replace(".", "", 1).isdigit():
+        seconds = min(float(retry_after), LONGEST_RETRY_AFTER_S)
+    else:
+        failures = int(client.incr(FAILURES))
+        client.expire(FAILURES, 600)
+        spread = random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
+        seconds = spread * min(2.0**failures, LONGEST_PAUSE_S)
+    client.set(PAUSED_UNTIL, time.time() + seconds, px=max(int(seconds * 1000), 1))
+    return seconds
+
+
+def report_success() -> None:
+    """The provider answered: the next failure starts with a short pause again."""
+    stores().redis.delete(FAILURES)
+
+
+def _take_place(tokens: int) -> bool:
+    limiter = _limiter()
+    requests_limit = RateLimitItemPerMinute(settings().embedding_requests_per_minute)
+    tokens_limit = RateLimitItemPerMinute(settings().embedding_tokens_per_minute)
+    # The test keeps a request that has no tokens left from using up a request's place.
+    return limiter.test(tokens_limit, "tokens", cost=tokens) and (
+        limiter.hit(requests_limit, "requests") and limiter.hit(tokens_limit, "tokens", cost=tokens)
+    )
+
+
+@cache
+def _limiter() -> SlidingWindowCounterRateLimiter:
+    storage = RedisStorage(
+        settings().feature_store_url,
+        connection_pool=stores().redis.connection_pool,
+        key_prefix="provider:limits",
+    )
+    return SlidingWindowCounterRateLimiter(storage)

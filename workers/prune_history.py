@@ -1,0 +1,20 @@
+"""Nightly: history older than the retention goes."""
+
+from workers.queries import query
+from workers.settings import settings
+from workers.stores import connection
+
+PRUNE_ATTEMPTS = query("prune_history.prune_attempts")
+PRUNE_EVENTS = query("prune_history.prune_events")
+PRUNE_JOB_RUNS = query("prune_history.prune_job_runs")
+
+
+def prune_history() -> dict[str, int]:
+    """Delete old attempts, events and firings; returns the number of rows by table."""
+    days = {"days": settings().history_days}
+    with connection() as conn:
+        return {
+            "attempts": conn.execute(PRUNE_ATTEMPTS, days).rowcount,
+            "events": conn.execute(PRUNE_EVENTS, days).rowcount,
+            "job_runs": conn.execute(PRUNE_JOB_RUNS, days).rowcount,
+        }

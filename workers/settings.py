@@ -1,0 +1,100 @@
+"""Settings: typed, read once from the environment, units in the names."""
+
+from functools import cache
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from workers.api_keys import ApiKey, parse_api_keys
+from workers.errors import SettingsError
+
+OPENAI_DEFAULT_MODEL = "text-embedding-3-small"
+HASHING_MODEL = "hashing-words-v1"
+
+
+class Settings(BaseSettings):
+    """One field per environment variable of the same name in capitals; empty means unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    kinfold_env: Literal["development", "production"] = "development"
+    api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
+
+    database_url: PostgresDsn
+    redis_url: RedisDsn
+    store_redis_url: RedisDsn | None = None
+    postgres_pool_size: int = Field(default=10, ge=1, le=100)
+
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    embedding_model: str | None = None
+    embedding_dimensions: int = Field(default=1536, ge=8, le=4000)
+    embedding_batch_size: int = Field(default=50, ge=1, le=2048)
+    embedding_timeout_s: float = Field(default=20, gt=0)
+    embedding_requests_per_minute: int = Field(default=3000, ge=1)
+    embedding_tokens_per_minute: int = Field(default=1_000_000, ge=10_000)
+
+    half_life_days: float = Field(default=30, gt=0)
+    max_neighbors: int = Field(default=15, ge=1, le=200)
+    similarity_threshold: float = Field(default=0.1, ge=0, le=1)
+    neighbor_batch_size: int = Field(default=200, ge=1, le=1000)
+
+    lease_seconds: float = Field(default=120, gt=0)
+    max_attempts: int = Field(default=5, ge=1)
+    retry_base_seconds: float = Field(default=2, ge=0)
+    retry_max_seconds: float = Field(default=600, ge=0)
+    reconcile_interval_seconds: float = Field(default=5, gt=0)
+    resend_after_seconds: float = Field(default=10, gt=0)
+
+    freshness_limit_seconds: float = Field(default=60, gt=0)
+    history_days: int = Field(default=90, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse_keys(cls, values: dict[str, object]) -> dict[str, object]:
+        text = values.get("api_keys")
+        return {**values, "api_keys": parse_api_keys(text)} if isinstance(text, str) else values
+
+    @model_validator(mode="after")
+    def _production_needs_keys(self) -> Self:
+        if self.kinfold_env == "production" and not self.api_keys:
+            raise ValueError("API_KEYS: production does not start without keys")
+        return self
+
+    @property
+    def embedder(self) -> Literal["openai", "hashing"]:
+        """The provider when a key or a base URL is given, else the local hashing embedder."""
+        return "openai" if self.openai_api_key or self.openai_base_url else "hashing"
+
+    @property
+    def model(self) -> str:
+        """The embedding model's name as it is stored with each vector."""
+        if self.embedding_model:
+            return self.embedding_model
+        return OPENAI_DEFAULT_MODEL if self.embedder == "openai" else HASHING_MODEL
+
+    @property
+    def feature_store_url(self) -> str:
+        """Redis of the feature store: its own URL, or the broker's."""
+        return str(self.store_redis_url or self.redis_url)
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; the message names each of them.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(
+                f"{str(problem['loc'][0]).upper()}: {problem['msg']}"
+                if problem["loc"]
+                else problem["msg"].removeprefix("Value error, ")
+                for problem in error.errors(include_input=False)
+            )
+        ) from None

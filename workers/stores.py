@@ -1,0 +1,115 @@
+"""The clients of Postgres and Redis: one maker each, opened at boot, never at import."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+import redis
+from pgvector.psycopg import register_vector
+from psycopg_pool import ConnectionPool
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from workers.queries import query
+from workers.settings import settings
+
+PING = query("stores.ping")
+
+Pool = ConnectionPool[psycopg.Connection]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What a process keeps open while it runs."""
+
+    pool: Pool
+    redis: redis.Redis
+
+
+_open: Stores | None = None
+
+
+def redis_client(url: str, *, timeout_s: float = 5.0) -> redis.Redis:
+    """A Redis client that gives up after `timeout_s` and retries a broken connection three times.
+
+    Connects on first use. `rediss://` does not check the certificate's issuer, because hosted
+    Redis (Heroku) presents self-signed ones.
+    """
+    tls = {"ssl_cert_reqs": "none", "ssl_check_hostname": False} if url.startswith("rediss") else {}
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, 2.0),
+        health_check_interval=30,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
+        **tls,
+    )
+
+
+def connect() -> psycopg.Connection:
+    """One connection of its own in autocommit mode, for locks and migrations."""
+    return psycopg.connect(str(settings().database_url), autocommit=True, connect_timeout=10)
+
+
+def open_stores() -> Stores:
+    """Open the process's Postgres pool and Redis client; the pool connects in the background."""
+    global _open  # noqa: PLW0603  # the process has one set of clients, opened at boot
+    if _open is None:
+        pool: Pool = ConnectionPool(
+            str(settings().database_url),
+            min_size=2,
+            max_size=settings().postgres_pool_size,
+            timeout=10,
+            kwargs={"autocommit": True, "connect_timeout": 5},
+            configure=register_vector,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+        _open = Stores(pool, redis_client(settings().feature_store_url))
+    return _open
+
+
+def close_stores() -> None:
+    """Close what `open_stores` opened."""
+    global _open  # noqa: PLW0603
+    if _open is not None:
+        _open.pool.close()
+        _open.redis.close()
+        _open = None
+
+
+def stores() -> Stores:
+    """The open clients.
+
+    Raises:
+        RuntimeError: `open_stores` has not been called in this process.
+    """
+    if _open is None:
+        raise RuntimeError("stores are not open: call open_stores() at boot")
+    return _open
+
+
+@contextmanager
+def transaction() -> Iterator[psycopg.Connection]:
+    """A pooled connection inside one transaction, committed at the end of the block."""
+    with stores().pool.connection() as conn, conn.transaction():
+        yield conn
+
+
+@contextmanager
+def connection() -> Iterator[psycopg.Connection]:
+    """A pooled connection in autocommit mode."""
+    with stores().pool.connection() as conn:
+        yield conn
+
+
+def ping_postgres() -> None:
+    """One round trip to Postgres, waiting two seconds at most for a connection."""
+    with stores().pool.connection(timeout=2) as conn:
+        conn.execute(PING)
+
+
+def ping_redis() -> None:
+    """One round trip to Redis."""
+    stores().redis.ping()
