@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +10,15 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from dramatiq import Actor
 
-from actors import prune_history, refresh_students
+from actors import check_neighbors, index_vectors, prune_history, refresh_students
+from actors.runs import send_run
 from actors.wake import send
+from workers.errors import RunActiveError
 from workers.freshness import bury_lost, find_overdue
+from workers.graph_changes import prune_changes
 from workers.logs import configure_logging
+from workers.runs import RunKind, create_run, find_waiting
 from workers.scheduled_jobs import (
     firing,
     register_job,
@@ -22,27 +26,34 @@ from workers.scheduled_jobs import (
     unfired_since,
 )
 from workers.settings import settings
-from workers.stores import PING, close_stores, connect, open_stores
+from workers.stores import PING, close_stores, connect, connection, open_stores
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is sent when, in UTC."""
+    """What is sent when: `cron` in UTC; `send` raises if it could not be sent."""
 
+    name: str
     cron: str
-    actor: Actor[[], None]
+    send: Callable[[], object]
 
-    @property
-    def name(self) -> str:
-        """The job goes by its actor's name."""
-        return self.actor.actor_name
+
+def begin_rebuild() -> None:
+    """Begin to rebuild the neighbour graph, unless that is going on already."""
+    try:
+        send_run(create_run(RunKind.rebuild_neighbors), RunKind.rebuild_neighbors)
+    except RunActiveError as error:
+        log.info("rebuild_goes_on", run_id=str(error.run_id))
 
 
 JOBS = (
-    Job("0 3 * * *", refresh_students),
-    Job("30 3 * * *", prune_history),
+    Job("index_vectors", "15 * * * *", index_vectors.send),
+    Job("rebuild_neighbors", "0 2 * * *", begin_rebuild),
+    Job("refresh_students", "0 3 * * *", refresh_students.send),
+    Job("prune_history", "30 3 * * *", prune_history.send),
+    Job("check_neighbors", "0 4 * * *", check_neighbors.send),
 )
 
 LEADERSHIP_CHECK_S = 2.0
@@ -68,7 +79,7 @@ def fire(job: Job, now: datetime | None = None) -> datetime | None:
     with firing(job.name, slot) as ours:
         if not ours:
             return None
-        job.actor.send()
+        job.send()
     log.info("job_fired", job=job.name, slot=slot.isoformat())
     return slot
 
@@ -80,6 +91,10 @@ def reconcile() -> None:
     overdue = find_overdue()
     if overdue:
         log.info("overdue_resent", messages=len(overdue), sent=send(overdue))
+    for run_id, kind in find_waiting():
+        send_run(run_id, kind)
+    with connection() as conn:
+        prune_changes(conn)
     for job in JOBS:
         fire(job)
 

@@ -1,14 +1,20 @@
 """What can be queued. Importing this package declares the broker and every actor."""
 
 from actors.broker import broker
+from actors.check_neighbors import check_neighbors
+from actors.index_vectors import index_vectors
 from actors.prune_history import prune_history
+from actors.rebuild_neighbors import rebuild_neighbors
 from actors.recompute_student import recompute_student
 from actors.refresh_students import refresh_students
 from actors.update_neighbors import update_neighbors
 
 __all__ = [
     "broker",
+    "check_neighbors",
+    "index_vectors",
     "prune_history",
+    "rebuild_neighbors",
     "recompute_student",
     "refresh_students",
     "update_neighbors",

@@ -77,11 +77,11 @@ def run(output: MergedOutput, interrupts: Interrupts) -> None:
             interrupts=interrupts,
             services=services,
         )
-        with _env_file(home / "env", settings) as env_file:
+        with _env_file(home / "env", urls) as env_file:
             for name, url in urls.items():
                 output.say(f"{name:<12} {masked(url)}")
             output.say(f"{'web':<12} http://127.0.0.1:{port}")
-            output.say(f"The full URLs: set -a; . {shlex.quote(str(env_file))}; set +a")
+            output.say(f"To run a command with the full URLs: env $(cat {env_file}) COMMAND")
             if release is not None:
                 supervisor.run_to_end("release", release)
             if "postgres" in started:  # somebody else's database gets no invented students

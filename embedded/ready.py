@@ -31,7 +31,7 @@ class ReadyLine:
             return
         self._next_look = now + INTERVAL_SECONDS
         if self._healthy_since is None:
-            if _body(self._port, "/health/ready") is None:
+            if _ask(self._port, "/health/ready")[0] != http.HTTPStatus.OK:
                 return
             self._healthy_since = now
         if now < self._healthy_since + FRESH_WITHIN_SECONDS and not _nothing_stale(self._port):
@@ -44,19 +44,24 @@ class ReadyLine:
 
 
 def _nothing_stale(port: int) -> bool:
-    body = _body(port, "/freshness")
-    return body is not None and all(kind["stale"] == 0 for kind in json.loads(body)["kinds"])
+    """Also true where API_KEYS keep us from asking."""
+    status, body = _ask(port, "/freshness")
+    if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
+        return True
+    return status == http.HTTPStatus.OK and all(
+        kind["stale"] == 0 for kind in json.loads(body)["kinds"]
+    )
 
 
-def _body(port: int, path: str) -> bytes | None:
-    """The body of a 200; None for any other answer, or none in time."""
+def _ask(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body; status 0 when there is no answer in time."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException):
-        return None
+        return 0, b""
     finally:
         connection.close()
-    return body if response.status == http.HTTPStatus.OK else None
+    return response.status, body

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from routes.operations import OPEN, Operation, reply
 from workers import metrics
 from workers.api_keys import Role
+from workers.check_neighbors import read_last_check
 from workers.freshness import Kind, KindFreshness, summarize
 from workers.settings import settings
 from workers.stores import ping_postgres, ping_redis
@@ -123,6 +124,10 @@ class _Cluster(Collector):
             for row in rows:
                 family.add_metric([row.kind], float(getattr(row, name) or 0))
             families.append(family)
+        for name, figure in read_last_check().items():
+            if figure is not None:
+                text = f"Of the neighbour graph at its last nightly check: {name}."
+                families.append(GaugeMetricFamily(f"neighbors_{name}", text, value=figure))
         return [*families, *metrics.collect()]
 
 

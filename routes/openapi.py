@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from routes.operations import OPEN, Operation
 
@@ -32,7 +32,7 @@ class ProblemOut(BaseModel):
 PROBLEM = TypeAdapter(ProblemOut)
 
 
-def openapi_operations(described: Sequence[Operation]) -> tuple[Operation, Operation]:
+def openapi_operations(described: Sequence[Operation]) -> tuple[Operation, ...]:
     """The operations that serve the document and the page about `described`."""
     document = build_document(described)
     page = render_page(document)
@@ -43,7 +43,11 @@ def openapi_operations(described: Sequence[Operation]) -> tuple[Operation, Opera
     def get_docs(request: Request) -> Response:  # noqa: ARG001
         return HTMLResponse(page)
 
+    def get_home(request: Request) -> Response:  # noqa: ARG001
+        return RedirectResponse("/docs")
+
     return (
+        Operation("GET", "/", get_home, "The page below, until there is a console.", OPEN),
         Operation("GET", "/openapi.json", get_openapi, "This document.", OPEN),
         Operation("GET", "/docs", get_docs, "This document as a page.", OPEN),
     )

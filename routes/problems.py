@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from workers.errors import CsvFormatError, UnknownKeyError
+from workers.errors import CsvFormatError, RunActiveError, RunStoppedError, UnknownKeyError
 
 log = structlog.get_logger()
 
@@ -79,6 +79,18 @@ def on_unknown_key(request: Request, error: Exception) -> Response:
     return answer(request, Problem(404, str(error), reason=error.reason))
 
 
+def on_run_active(request: Request, error: Exception) -> Response:
+    """A run of this kind is active already."""
+    assert isinstance(error, RunActiveError)
+    return answer(request, Problem(409, str(error), run_id=str(error.run_id)))
+
+
+def on_run_stopped(request: Request, error: Exception) -> Response:
+    """The run has ended already."""
+    assert isinstance(error, RunStoppedError)
+    return answer(request, Problem(409, str(error), reason=error.reason))
+
+
 def on_csv_format(request: Request, error: Exception) -> Response:
     """An uploaded file is not the expected table at all."""
     assert isinstance(error, CsvFormatError)
@@ -104,6 +116,8 @@ HANDLERS = {
     Problem: on_problem,
     HTTPException: on_http_exception,
     UnknownKeyError: on_unknown_key,
+    RunActiveError: on_run_active,
+    RunStoppedError: on_run_stopped,
     CsvFormatError: on_csv_format,
     psycopg.OperationalError: on_store_down,
     psycopg_pool.PoolTimeout: on_store_down,

@@ -96,8 +96,13 @@ SELECT DISTINCT book_id, student_id FROM checkouts WHERE book_id = ANY(%(ids)s::
 DELETE FROM books WHERE book_id = ANY(%(ids)s::text[]) RETURNING book_id;
 
 -- name: find_holders
--- Whose neighbour lists hold these students.
-SELECT DISTINCT b, a FROM student_similarity WHERE b = ANY(%(ids)s::text[]) AND a <> ALL(%(ids)s::text[]);
+-- Whose neighbour lists hold these students, and how many others each list holds.
+SELECT held.b, held.a, (
+    SELECT count(*) FROM student_similarity other
+    WHERE other.a = held.a AND other.b <> ALL(%(ids)s::text[])
+) AS members_left
+FROM student_similarity held
+WHERE held.b = ANY(%(ids)s::text[]) AND held.a <> ALL(%(ids)s::text[]);
 
 -- name: delete_students
 -- Remove students; loans, profile, embedding and edges go along.

@@ -1,3 +1,7 @@
+-- name: count_vectors
+-- How many students the current model knows.
+SELECT count(*) FROM student_embeddings WHERE model = %(model)s AND dimensions = %(dimensions)s;
+
 -- name: find_index
 -- Whether an index of this name exists and is usable; a CONCURRENTLY build that died leaves it invalid.
 SELECT i.indisvalid

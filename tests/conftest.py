@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from embedded.services import embedded_services
+from tests.embeddings_server import EmbeddingsServer, serving_embeddings
 
 _services = ExitStack()
 
@@ -74,11 +75,12 @@ def fresh_settings() -> Iterator[None]:
 
 def _forget() -> None:
     from actors import wake
-    from workers import metrics, provider_limits
+    from workers import metrics, provider_limits, update_neighbors
     from workers.embedders import embedder
     from workers.settings import settings
 
     settings.cache_clear()
+    update_neighbors.forget_graph()
     embedder.cache_clear()
     provider_limits._limiter.cache_clear()
     metrics._pending.clear()
@@ -94,3 +96,29 @@ def stores(database_url: str, fresh_settings: None) -> Iterator[None]:
     opened.redis.flushall()
     yield
     close_stores()
+
+
+@pytest.fixture
+def configure(fresh_settings: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Change settings for the rest of the test: `configure(MAX_ATTEMPTS=2)`."""
+
+    def change(**variables: object) -> None:
+        from workers import update_neighbors
+        from workers.embedders import embedder
+        from workers.settings import settings
+
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))
+        settings.cache_clear()
+        embedder.cache_clear()
+        update_neighbors.forget_graph()  # like a process that starts with these settings
+
+    return change
+
+
+@pytest.fixture
+def embeddings_server(configure: Callable[..., None]) -> Iterator[EmbeddingsServer]:
+    """A provider over real HTTP, chosen by the settings; one that hangs is given up soon."""
+    with serving_embeddings() as server:
+        configure(OPENAI_BASE_URL=server.url, EMBEDDING_TIMEOUT_S=0.5)
+        yield server

@@ -25,7 +25,9 @@ from workers.events import (
     StudentDeleted,
 )
 from workers.freshness import Kind, forget_keys, lock_keys
+from workers.graph_changes import lock_graph, record_change
 from workers.queries import query
+from workers.settings import settings
 
 INSERT_STUDENTS = query("apply_facts.insert_students")
 UPDATE_STUDENTS = query("apply_facts.update_students")
@@ -251,14 +253,18 @@ def _delete_students(
         if isinstance(event, StudentDeleted)
     }
     ids = sorted(set(keys.values()))
+    lock_graph(conn)
     # The ledger first: a worker that is storing a result for one of them holds these locks and
     # then touches the student's row, so taking them in its order cannot deadlock with it.
     for kind in STUDENT_KINDS:
         lock_keys(conn, kind, ids)
     event_of = {student_id: event_id for event_id, student_id in keys.items()}
-    for deleted_id, holder in conn.execute(FIND_HOLDERS, {"ids": ids}).fetchall():
-        effects.note(Kind.student_neighbors, holder, event_of[deleted_id])
+    holders = conn.execute(FIND_HOLDERS, {"ids": ids}).fetchall()
+    for deleted_id, holder, members_left in holders:
+        if members_left < settings().least_members:
+            effects.note(Kind.student_neighbors, holder, event_of[deleted_id])
     deleted = _ids(conn, DELETE_STUDENTS, ids)
+    record_change(conn, changed=[holder for _, holder, _ in holders], removed=ids)
     forget_keys(conn, STUDENT_KINDS, ids)
     for student_id in ids:
         effects.forget_student(student_id)

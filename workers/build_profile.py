@@ -1,7 +1,7 @@
 """A student's reading profile: pure arithmetic over their loans, and the text that is embedded."""
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -171,11 +171,15 @@ def _band(loan: Loan) -> str | None:
 
 
 def _shares(amounts: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Shares by name, largest first, names of the same share in alphabetical order."""
-    totals: dict[str, float] = defaultdict(float)
+    """Shares by name, largest first, names of the same share in alphabetical order.
+
+    Exact sums, because a last digit that depends on the order could turn into another text.
+    """
+    parts: dict[str, list[float]] = defaultdict(list)
     for name, amount in amounts:
-        totals[name] += amount
-    whole = sum(totals.values())
+        parts[name].append(amount)
+    totals = {name: math.fsum(amounts) for name, amounts in parts.items()}
+    whole = math.fsum(totals.values())
     ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
     return {name: total / whole for name, total in ordered if total > 0}
 
@@ -228,13 +232,13 @@ def _median_loan_days(loans: Sequence[Loan]) -> float | None:
 
 def _recent_books(loans: Sequence[Loan], weights: Sequence[float]) -> list[RecentBook]:
     """The books with the most weight; one that was borrowed twice counts with both loans."""
-    weight_of: Counter[str] = Counter()
+    weights_of: dict[str, list[float]] = defaultdict(list)
     books: dict[str, RecentBook] = {}
     for loan, weight in zip(loans, weights, strict=True):
         if loan.title is not None:
-            weight_of[loan.book_id] += weight  # type: ignore[assignment]  # Counter takes floats
+            weights_of[loan.book_id].append(weight)
             books[loan.book_id] = RecentBook(loan.title, loan.author, loan.genre, loan.keywords)
-    heaviest = sorted(books, key=lambda book_id: (-weight_of[book_id], book_id))
+    heaviest = sorted(books, key=lambda book_id: (-math.fsum(weights_of[book_id]), book_id))
     return [books[book_id] for book_id in heaviest[:BOOKS_IN_TEXT]]
 
 

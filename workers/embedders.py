@@ -84,6 +84,7 @@ class OpenAIEmbedder:
                 if self.model.startswith("text-embedding-3")
                 else openai.omit,
             )
+            vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
         except openai.APIStatusError as error:
             OPENAI_API_ERRORS.add(1, kind=str(error.status_code))
             raise _translate(error) from error
@@ -91,11 +92,11 @@ class OpenAIEmbedder:
             kind = "timeout" if isinstance(error, openai.APITimeoutError) else "connection"
             OPENAI_API_ERRORS.add(1, kind=kind)
             raise ProviderUnavailableError(f"provider {kind}: {error}", pause(None)) from error
-        except (openai.APIError, ValueError) as error:
+        # The client does not check what it parses: a page of a proxy fails somewhere inside it.
+        except (openai.APIError, ValueError, TypeError, AttributeError) as error:
             OPENAI_API_ERRORS.add(1, kind="answer")
             raise InvalidEmbeddingError(f"provider's answer is unreadable: {error}") from error
         report_success()
-        vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
         if len(vectors) != len(texts):
             OPENAI_API_ERRORS.add(1, kind="count")
             raise InvalidEmbeddingError(

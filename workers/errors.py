@@ -1,5 +1,7 @@
 """The error tree: what can go wrong, carrying what the ledger needs to decide on a retry."""
 
+from uuid import UUID
+
 
 class KinfoldError(Exception):
     """Root of everything that Kinfold raises itself."""
@@ -52,3 +54,20 @@ class ProviderRefusedError(ProviderError):
 
 class InvalidEmbeddingError(ProviderError):
     """The provider answered with something that is not an embedding."""
+
+
+class RunActiveError(KinfoldError):
+    """A run of this kind is active already; `run_id` is its id."""
+
+    def __init__(self, kind: str, run_id: UUID | None) -> None:
+        super().__init__(f"a {kind} run is active already")
+        self.run_id = run_id
+
+
+class RunStoppedError(KinfoldError):
+    """A run does not go on; `reason` is its state, or that another worker has it."""
+
+    def __init__(self, reason: str, run_id: UUID) -> None:
+        super().__init__(f"run {run_id} is {reason}")
+        self.reason = reason
+        self.run_id = run_id

@@ -240,7 +240,7 @@ def postpone(batch: Batch, keys: Collection[str], error: str, delay_s: float) ->
             POSTPONE,
             {
                 "kind": batch.kind,
-                "keys": list(keys),
+                "keys": confirm_lease(conn, batch, keys),
                 "token": batch.token,
                 "error": error,
                 "delay_s": delay_s,
@@ -253,23 +253,26 @@ def postpone(batch: Batch, keys: Collection[str], error: str, delay_s: float) ->
 def fail(batch: Batch, failures: Mapping[str, Failure]) -> list[str]:
     """Record failed keys: each backs off, or dies when the failure is final or its last attempt.
 
+    One that was raised meanwhile lives on: what is new may be what it lacked.
+
     Returns:
         The keys that are dead now.
     """
-    deads = [
-        failure.final or batch.claims[key].attempts >= settings().max_attempts
-        for key, failure in failures.items()
-    ]
     with transaction() as conn:
+        ours = confirm_lease(conn, batch, failures)
         rows = conn.execute(
             FAIL,
             {
                 "kind": batch.kind,
                 "token": batch.token,
-                "keys": list(failures),
-                "errors": [failure.error for failure in failures.values()],
-                "delays_s": [backoff_s(batch.claims[key].attempts) for key in failures],
-                "deads": deads,
+                "keys": ours,
+                "wanteds": [batch.claims[key].wanted for key in ours],
+                "errors": [failures[key].error for key in ours],
+                "delays_s": [backoff_s(batch.claims[key].attempts) for key in ours],
+                "last_ones": [
+                    failures[key].final or batch.claims[key].attempts >= settings().max_attempts
+                    for key in ours
+                ],
             },
         ).fetchall()
         _record_attempts(conn, batch, {key: failures[key] for key, _ in rows}, {})

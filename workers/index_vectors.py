@@ -13,11 +13,15 @@ FIND = query("index_vectors.find_index")
 DROP = query("index_vectors.drop_index")
 CREATE = query("index_vectors.create_index")
 
+COUNT = query("index_vectors.count_vectors")
+
 log = structlog.get_logger()
 
 
 def index_vectors(conn: psycopg.Connection) -> bool:
-    """Make sure that the current model and dimension have a usable index.
+    """Build the index if the population has outgrown exact search and there is none.
+
+    Below that it would only make every update slower.
 
     Args:
         conn: a connection in autocommit mode, because CONCURRENTLY cannot run in a transaction.
@@ -26,12 +30,9 @@ def index_vectors(conn: psycopg.Connection) -> bool:
         Whether an index was built.
     """
     model, dimensions = settings().model, settings().embedding_dimensions
-    # One index per model and dimension: a name of bounded length whatever the model is called.
-    digest = hashlib.sha256(f"{model} {dimensions}".encode()).hexdigest()[:12]
-    name = f"student_embeddings_hnsw_{digest}"
-    found = conn.execute(FIND, {"name": name}).fetchone()
-    if found == (True,):
+    if _population(conn) <= settings().exact_search_max_students or index_is_ready(conn):
         return False
+    name = _index_name()
     parts = {
         "name": sql.Identifier(name),
         "model": sql.Literal(model),
@@ -41,3 +42,27 @@ def index_vectors(conn: psycopg.Connection) -> bool:
     conn.execute(sql.SQL(CREATE).format(**parts))
     log.info("vector_index_built", index=name, model=model, dimensions=dimensions)
     return True
+
+
+def search_is_exact(conn: psycopg.Connection) -> bool:
+    """Whether to compare with everyone: a small population, or no index over a large one yet."""
+    return _population(conn) <= settings().exact_search_max_students or not index_is_ready(conn)
+
+
+def index_is_ready(conn: psycopg.Connection) -> bool:
+    """Whether searches can use an index over the current model's vectors."""
+    return conn.execute(FIND, {"name": _index_name()}).fetchone() == (True,)
+
+
+def _population(conn: psycopg.Connection) -> int:
+    """How many students the current model knows."""
+    model, dimensions = settings().model, settings().embedding_dimensions
+    row = conn.execute(COUNT, {"model": model, "dimensions": dimensions}).fetchone()
+    return row[0] if row else 0
+
+
+def _index_name() -> str:
+    """One index per model and dimension: a name of bounded length whatever the model is called."""
+    model, dimensions = settings().model, settings().embedding_dimensions
+    digest = hashlib.sha256(f"{model} {dimensions}".encode()).hexdigest()[:12]
+    return f"student_embeddings_hnsw_{digest}"

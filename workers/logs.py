@@ -32,6 +32,10 @@ def configure_logging() -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    # Uvicorn brings handlers of its own.
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # Their INFO lines repeat what our own events say, once per request or job.
     for noisy in ("httpx", "httpx2", "openai", "apscheduler", "uvicorn.access", "psycopg.pool"):

@@ -12,11 +12,18 @@ from workers.errors import ProviderUnavailableError
 from workers.settings import settings
 from workers.stores import stores
 
-PAUSED_UNTIL = "provider:paused_until"
+PAUSED = "provider:paused"
 FAILURES = "provider:failures"
 PATIENCE_S = 5.0
 LONGEST_PAUSE_S = 60.0
 LONGEST_RETRY_AFTER_S = 3600.0
+# A key that is there as long as the pause lasts. Requests that were under way together fail
+# together: the longest pause counts.
+PAUSE = """
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
+    redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
+end
+"""
 
 
 def estimate_tokens(text: str) -> int:
@@ -34,7 +41,7 @@ def admit(texts: list[str]) -> None:
     Raises:
         ProviderUnavailableError: the provider is paused, or no place came free in time.
     """
-    paused_s = float(stores().redis.get(PAUSED_UNTIL) or 0) - time.time()
+    paused_s = int(stores().redis.pttl(PAUSED)) / 1000
     if paused_s > 0:
         raise ProviderUnavailableError("provider is paused after an error", paused_s)
     tokens = min(sum(map(estimate_tokens, texts)), settings().embedding_tokens_per_minute)
@@ -56,14 +63,14 @@ def pause(retry_after: str | None) -> float:
         Seconds until the provider may be asked again.
     """
     client = stores().redis
-    if retry_after is not None and retry_after.replace(".", "", 1).isdigit():
+    if retry_after is not None and retry_after.replace(".", "", 1).isdecimal():
         seconds = min(float(retry_after), LONGEST_RETRY_AFTER_S)
     else:
         failures = int(client.incr(FAILURES))
         client.expire(FAILURES, 600)
         spread = random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
         seconds = spread * min(2.0**failures, LONGEST_PAUSE_S)
-    client.set(PAUSED_UNTIL, time.time() + seconds, px=max(int(seconds * 1000), 1))
+    client.eval(PAUSE, 1, PAUSED, max(int(seconds * 1000), 1))
     return seconds
 
 

@@ -1,6 +1,6 @@
 """The causal chain of one event: what it made stale, and since when that is fresh again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -48,4 +48,4 @@ def read_event(event_id: UUID) -> Chain:
             raise UnknownKeyError("unknown_event", str(event_id))
         cursor = conn.cursor(row_factory=class_row(Link))
         links = cursor.execute(READ_CHAIN, {"event_id": event_id}).fetchall()
-    return Chain(row[0], row[1], row[2], links)
+    return Chain(row[0], row[1], row[2], [replace(link, kind=Kind(link.kind)) for link in links])

@@ -64,7 +64,7 @@ def read_student(student_id: str) -> Student:
     if row is None:
         raise UnknownKeyError("unknown_student", student_id)
     profile = row.pop("profile")
-    return Student(row, profile, read_keys(student_id, KINDS))
+    return Student(row, profile and _largest_first(profile), read_keys(student_id, KINDS))
 
 
 def read_neighbors(student_id: str, limit: int | None = None) -> NeighborList:
@@ -82,3 +82,13 @@ def read_neighbors(student_id: str, limit: int | None = None) -> NeighborList:
         ):
             raise UnknownKeyError("unknown_student", student_id)
     return NeighborList(found, read_keys(student_id, KINDS).get(Kind.student_neighbors))
+
+
+def _largest_first(profile: Mapping[str, object]) -> dict[str, object]:
+    """Shares in the order in which they were made, which jsonb does not keep."""
+    return {
+        name: dict(sorted(value.items(), key=lambda share: (-share[1], share[0])))
+        if isinstance(value, dict) and name.endswith("_shares")
+        else value
+        for name, value in profile.items()
+    }

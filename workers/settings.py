@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     database_url: PostgresDsn
     redis_url: RedisDsn
     store_redis_url: RedisDsn | None = None
-    postgres_pool_size: int = Field(default=10, ge=1, le=100)
+    postgres_pool_size: int = Field(default=5, ge=1, le=100)
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
@@ -38,7 +38,10 @@ class Settings(BaseSettings):
     half_life_days: float = Field(default=30, gt=0)
     max_neighbors: int = Field(default=15, ge=1, le=200)
     similarity_threshold: float = Field(default=0.1, ge=0, le=1)
-    neighbor_batch_size: int = Field(default=200, ge=1, le=1000)
+    neighbor_slack: int = Field(default=10, ge=0, le=200)
+    neighbor_batch_size: int = Field(default=300, ge=1, le=1000)
+    exact_search_max_students: int = Field(default=25_000, ge=0)
+    rebuild_block_rows: int = Field(default=8192, ge=1, le=100_000)
 
     lease_seconds: float = Field(default=120, gt=0)
     max_attempts: int = Field(default=5, ge=1)
@@ -73,6 +76,15 @@ class Settings(BaseSettings):
         if self.embedding_model:
             return self.embedding_model
         return OPENAI_DEFAULT_MODEL if self.embedder == "openai" else HASHING_MODEL
+
+    @property
+    def least_members(self) -> int:
+        """How many members a neighbour list keeps, where that many students are similar enough.
+
+        A few more than readers see, so that they also see a full list between the deletion of
+        students and the search that follows it.
+        """
+        return self.max_neighbors + self.neighbor_slack // 5
 
     @property
     def feature_store_url(self) -> str:

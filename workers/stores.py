@@ -58,7 +58,7 @@ def open_stores() -> Stores:
     if _open is None:
         pool: Pool = ConnectionPool(
             str(settings().database_url),
-            min_size=2,
+            min_size=1,
             max_size=settings().postgres_pool_size,
             timeout=10,
             kwargs={"autocommit": True, "connect_timeout": 5},

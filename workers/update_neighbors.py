@@ -1,86 +1,197 @@
-"""Students' neighbour lists: claim, search the whole batch in one statement, swap the rows."""
+"""Neighbour lists after students moved: their own lists, and both directions of every edge.
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+One worker writes the graph at a time, so batches take effect one after the other and cannot
+deadlock; the expensive comparison runs before the turn, and is corrected for what others did until
+then. When every batch is through, the graph equals one computed from scratch: of two students that
+moved, the batch that came later has seen both.
+"""
 
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
 import psycopg
-from psycopg import sql
 
 from workers import freshness
 from workers.attempt import Outcome, attempt
 from workers.freshness import Batch, Kind, WakeUp
-from workers.metrics import NEIGHBORS_OUT_OF_RANGE
-from workers.queries import query
+from workers.graph_changes import lock_graph, record_change
+from workers.index_vectors import search_is_exact
+from workers.neighbor_graph import NeighborGraph, Vectors, read_vectors
+from workers.repair_lists import (
+    Difference,
+    Edges,
+    Indexes,
+    Similarities,
+    compare_lists,
+    rank,
+    repair_lists,
+)
+from workers.search_neighbors import (
+    compare,
+    compare_again,
+    find_exact,
+    find_indexed,
+    holders,
+    nearest,
+    nearest_indexed,
+    threshold,
+)
 from workers.settings import settings
-from workers.stores import transaction
+from workers.stores import connection, transaction
+from workers.write_edges import write_edges
 
-SEARCH_INDEX = query("update_neighbors.search_index")
-SET_EF_SEARCH = query("update_neighbors.set_ef_search")
-LOCK_MEMBERS = query("update_neighbors.lock_members")
-DELETE_LISTS = query("update_neighbors.delete_lists")
-COPY_EDGES = query("update_neighbors.copy_edges")
 
-EF_SEARCH = 200
-ROUNDING = 1e-6
+@dataclass(frozen=True)
+class NewLists:
+    """Lists by owner, as they are and as they shall be."""
 
-Neighbors = list[tuple[str, float]]
+    owners: Indexes
+    old: tuple[Indexes, Similarities]
+    new: tuple[Indexes, Similarities]
+
+    def difference(self) -> Difference:
+        """The edges to write."""
+        return compare_lists(self.owners, self.old, self.new)
+
+
+class _Copy:
+    """The process's copy of the graph, used by one thread at a time."""
+
+    lock = threading.Lock()
+    graph: NeighborGraph | None = None
 
 
 def update_neighbors(key: str) -> list[WakeUp]:
-    """Bring the neighbour lists of `key` and of other stale students up to date."""
-    return attempt(Kind.student_neighbors, key, update_batch)
+    """Bring the graph up to date with `key` and other students that moved."""
+    # Waiting threads claim nothing, so that what arrives meanwhile becomes one larger batch.
+    with _Copy.lock:
+        return attempt(Kind.student_neighbors, key, update_batch)
 
 
 def update_batch(batch: Batch) -> Outcome:
-    """Search for the claimed students and swap their lists in one transaction."""
+    """The work on one claimed batch; the caller holds the process's copy."""
+    try:
+        return _update(batch)
+    except BaseException:
+        # The copy may be ahead of what is stored now.
+        forget_graph()
+        raise
+
+
+def forget_graph() -> None:
+    """Drop the process's copy; the next batch loads it anew."""
+    _Copy.graph = None
+
+
+def _update(batch: Batch) -> Outcome:
+    with connection() as conn:
+        graph = _current_graph(conn)
+        vectors = read_vectors(conn, sorted(batch.claims))
+    moved = graph.move(vectors)
+    sims = compare(graph, moved) if graph.with_vectors else None
     with transaction() as conn:
-        found = search(conn, list(batch.claims))
-    with transaction() as conn:
+        lock_graph(conn)
+        touched = graph.sync(conn)
         ours = freshness.confirm_lease(conn, batch, batch.claims)
-        members = _lock_members(conn, ours, found)
-        conn.execute(DELETE_LISTS, {"keys": ours})
-        with conn.cursor().copy(COPY_EDGES) as copy:
-            copy.set_types(["text", "text", "float4", "uuid"])
-            for a in ours:
-                for b, sim in found.get(a, []) if a in members else []:
-                    if b in members:
-                        copy.write_row((a, b, sim, batch.claims[a].last_event))
+        moved, sims = _keep_ours(graph, vectors, ours, moved, sims)
+        if sims is not None:
+            sims = compare_again(graph, moved, sims, touched)
+        gone = [key for key in ours if key not in vectors and key in graph.index]
+        graph.remove(gone)
+        lists = _new_lists(conn, graph, moved, sims)
+        changed = graph.names(lists.owners)
+        events = {key: batch.claims[key].last_event for key in ours}
+        write_edges(conn, graph.ids, lists.difference(), _causes(graph, lists, moved, events))
+        seq = record_change(conn, moved=graph.names(moved), changed=changed, removed=gone)
         again = freshness.mark_done(conn, batch, ours)
+    graph.members[lists.owners], graph.sims[lists.owners] = lists.new
+    graph.seq = seq
     return Outcome(done=ours, wake_ups=freshness.wake_ups(Kind.student_neighbors, again))
 
 
-def search(conn: psycopg.Connection, keys: Sequence[str]) -> dict[str, Neighbors]:
-    """The nearest neighbours of each key among vectors of the current model, best first.
+def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
+    graph = _Copy.graph
+    if graph is not None and not graph.outdated:
+        graph.sync(conn)
+        if not graph.with_vectors or graph.size <= settings().exact_search_max_students:
+            return graph
+    exact = search_is_exact(conn)
+    if graph is None or graph.outdated or graph.with_vectors != exact:
+        _Copy.graph = graph = NeighborGraph(conn, with_vectors=exact)
+    return graph
 
-    Returns:
-        Per key at most `max_neighbors` pairs of student and cosine similarity in
-        [similarity_threshold, 1], never the key itself.
-    """
-    conn.execute(SET_EF_SEARCH, {"ef_search": max(EF_SEARCH, settings().max_neighbors + 1)})
-    statement = sql.SQL(SEARCH_INDEX).format(
-        model=sql.Literal(settings().model),
-        dimensions=sql.Literal(settings().embedding_dimensions),
+
+def _keep_ours(
+    graph: NeighborGraph,
+    vectors: Mapping[str, Vectors],
+    ours: Sequence[str],
+    moved: Indexes,
+    sims: Similarities | None,
+) -> tuple[Indexes, Similarities | None]:
+    """Leave out students whose lease went to another worker, or who have been deleted."""
+    keep = np.isin(moved, [graph.index[key] for key in ours if key in vectors])
+    return moved[keep], sims[keep] if sims is not None else None
+
+
+def _new_lists(
+    conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, sims: Similarities | None
+) -> NewLists:
+    """The lists of moved students and of everyone whose list they enter, leave or stay in."""
+    depth = graph.depth
+    found = find_exact(graph, moved, sims) if sims is not None else find_indexed(conn, graph, moved)
+    is_moved = np.zeros(graph.size, bool)
+    is_moved[moved] = True
+    held_by, _ = holders(graph, is_moved)
+    others = np.union1d(found.offers.a, held_by).astype(np.int32)
+    repaired = repair_lists(
+        graph.members[others],
+        graph.sims[others],
+        is_moved,
+        _by_row(found.offers, others),
+        least=settings().least_members,
+        threshold=threshold(),
     )
-    rows = conn.execute(statement, {"keys": list(keys), "limit": settings().max_neighbors + 1})
-    return select_neighbors(rows)
+    short = others[repaired.short]
+    if len(short):
+        refill = (
+            nearest(short, compare(graph, short), depth)
+            if sims is not None
+            else nearest_indexed(conn, graph, short)
+        )
+        repaired.members[repaired.short], repaired.sims[repaired.short] = rank(
+            _by_row(refill, short), len(short), depth
+        )
+    order = np.argsort(moved)
+    own_members, own_sims = rank(_by_row(found.own, moved[order]), len(moved), depth)
+    owners = np.concatenate([moved[order], others])
+    return NewLists(
+        owners,
+        (graph.members[owners], graph.sims[owners]),
+        (
+            np.concatenate([own_members, repaired.members]),
+            np.concatenate([own_sims, repaired.sims]),
+        ),
+    )
 
 
-def select_neighbors(rows: Iterable[tuple[str, str, float]]) -> dict[str, Neighbors]:
-    """The best `max_neighbors` of each list that reach the threshold, clamped into [0, 1]."""
-    lists: defaultdict[str, Neighbors] = defaultdict(list)
-    for a, b, sim in rows:
-        if abs(sim) > 1 + ROUNDING:
-            NEIGHBORS_OUT_OF_RANGE.add(1)
-        if sim >= settings().similarity_threshold and sim > 0:
-            lists[a].append((b, min(sim, 1.0)))
-    return {
-        a: sorted(found, key=lambda pair: (-pair[1], pair[0]))[: settings().max_neighbors]
-        for a, found in lists.items()
-    }
+def _by_row(edges: Edges, owners: Indexes) -> Edges:
+    """Edges whose owners are positions in the sorted `owners`."""
+    return Edges(np.searchsorted(owners, edges.a).astype(np.int32), edges.b, edges.sim)
 
 
-def _lock_members(
-    conn: psycopg.Connection, keys: Sequence[str], found: Mapping[str, Neighbors]
-) -> set[str]:
-    ids = set(keys).union(*([b for b, _ in pairs] for pairs in found.values()))
-    return {student_id for (student_id,) in conn.execute(LOCK_MEMBERS, {"ids": sorted(ids)})}
+def _causes(
+    graph: NeighborGraph,
+    lists: NewLists,
+    moved: Indexes,
+    events: Mapping[str, UUID | None],
+) -> dict[int, UUID | None]:
+    """The event behind each list's changes, by owner: its own, or that of one who left it."""
+    by_index = {int(index): events[graph.ids[index]] for index in moved}
+    causes = dict(by_index)
+    for owner, members in zip(lists.owners.tolist(), lists.old[0].tolist(), strict=True):
+        if owner not in causes:
+            causes[owner] = next((by_index[m] for m in members if m in by_index), None)
+    return causes

@@ -2,9 +2,10 @@
 
 CREATE EXTENSION IF NOT EXISTS vector;
 
+-- Ids sort by code point, on every machine and as Python sorts them.
 -- A row named by another event before its own has arrived is a stub: its id and nulls.
 CREATE TABLE students (
-    student_id               text PRIMARY KEY CHECK (length(student_id) BETWEEN 1 AND 200),
+    student_id               text COLLATE "C" PRIMARY KEY CHECK (length(student_id) BETWEEN 1 AND 200),
     grade_level              smallint CHECK (grade_level BETWEEN -1 AND 13),
     age                      smallint CHECK (age BETWEEN 2 AND 120),
     homeroom_teacher         text,
@@ -15,7 +16,7 @@ CREATE TABLE students (
 );
 
 CREATE TABLE books (
-    book_id          text PRIMARY KEY CHECK (length(book_id) BETWEEN 1 AND 200),
+    book_id          text COLLATE "C" PRIMARY KEY CHECK (length(book_id) BETWEEN 1 AND 200),
     title            text,
     author           text,
     isbn             text,
@@ -34,8 +35,8 @@ CREATE TABLE books (
 
 -- A loan is named by who, what and when; checkout_id is the library's own name for it, if it has one.
 CREATE TABLE checkouts (
-    student_id     text NOT NULL REFERENCES students ON DELETE CASCADE,
-    book_id        text NOT NULL REFERENCES books ON DELETE CASCADE,
+    student_id     text COLLATE "C" NOT NULL REFERENCES students ON DELETE CASCADE,
+    book_id        text COLLATE "C" NOT NULL REFERENCES books ON DELETE CASCADE,
     checkout_date  date NOT NULL,
     checkout_id    text CHECK (length(checkout_id) BETWEEN 1 AND 200),
     return_date    date,

@@ -2,7 +2,7 @@
 
 CREATE TABLE freshness (
     kind        text NOT NULL CHECK (kind IN ('student_embedding', 'student_neighbors')),
-    key         text NOT NULL,
+    key         text COLLATE "C" NOT NULL,
     -- Watermarks, not flags: a fact that lands during a run leaves wanted > done.
     wanted      bigint NOT NULL DEFAULT 1,
     done        bigint NOT NULL DEFAULT 0,
@@ -29,7 +29,7 @@ CREATE INDEX freshness_stale ON freshness (kind, stale_since) WHERE wanted > don
 CREATE TABLE effects (
     event_id uuid NOT NULL REFERENCES events ON DELETE CASCADE,
     kind     text NOT NULL,
-    key      text NOT NULL,
+    key      text COLLATE "C" NOT NULL,
     wanted   bigint NOT NULL,
     PRIMARY KEY (event_id, kind, key)
 );
@@ -40,7 +40,7 @@ CREATE INDEX effects_key ON effects (kind, key);
 CREATE TABLE attempts (
     attempt_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind          text NOT NULL,
-    key           text NOT NULL,
+    key           text COLLATE "C" NOT NULL,
     wanted        bigint NOT NULL,
     worker        text NOT NULL,
     started_at    timestamptz NOT NULL,

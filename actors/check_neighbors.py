@@ -1,0 +1,19 @@
+"""Nightly: measure the neighbour graph."""
+
+from dataclasses import asdict
+
+import dramatiq
+import structlog
+
+from actors.broker import broker
+from workers import check_neighbors as work
+
+log = structlog.get_logger()
+
+
+@dramatiq.actor(queue_name="batch", broker=broker)
+def check_neighbors() -> None:
+    """Log the figures, and keep them for the metrics."""
+    quality = work.check_neighbors()
+    work.store_check(quality)
+    log.info("neighbors_checked", **asdict(quality))

@@ -1,0 +1,21 @@
+"""Send runs: the only way from a run to the actor that works on it."""
+
+from uuid import UUID
+
+import redis
+import structlog
+
+from actors.rebuild_neighbors import rebuild_neighbors
+from workers.runs import RunKind
+
+ACTORS = {RunKind.rebuild_neighbors: rebuild_neighbors}
+
+log = structlog.get_logger()
+
+
+def send_run(run_id: UUID, kind: RunKind) -> None:
+    """Send a run's message; if Redis is down the reconciler sends it later."""
+    try:
+        ACTORS[kind].send(str(run_id))
+    except redis.RedisError as error:
+        log.warning("run_not_sent", run_id=str(run_id), kind=kind, error=str(error))

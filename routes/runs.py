@@ -1,0 +1,145 @@
+"""Runs: long jobs to start, watch and cancel; and what the graph's check finds."""
+
+import base64
+import binascii
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.runs import send_run
+from routes.operations import Operation, query_number, reply
+from routes.problems import Problem
+from workers.api_keys import Role
+from workers.check_neighbors import NeighborQuality, check_neighbors
+from workers.runs import Run, RunKind, cancel_run, create_run, list_runs, read_run
+
+MOST_RUNS = 200
+DEFAULT_RUNS = 50
+
+
+class RunStarted(BaseModel):
+    """The run to follow at GET /runs/{run_id}."""
+
+    run_id: UUID
+
+
+class RunList(BaseModel):
+    """Newest first; `next_cursor` is null at the end."""
+
+    runs: list[Run]
+    next_cursor: str | None
+
+
+STARTED = TypeAdapter(RunStarted)
+RUN = TypeAdapter(Run)
+RUNS = TypeAdapter(RunList)
+QUALITY = TypeAdapter(NeighborQuality)
+
+
+def post_rebuild(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
+    """Rebuild the neighbour graph."""
+    run_id = create_run(RunKind.rebuild_neighbors)
+    send_run(run_id, RunKind.rebuild_neighbors)
+    return reply(STARTED, RunStarted(run_id=run_id), 202)
+
+
+def get_quality(request: Request) -> Response:  # noqa: ARG001
+    """Measure the neighbour graph now."""
+    return reply(QUALITY, check_neighbors())
+
+
+def get_run(request: Request) -> Response:
+    """One run."""
+    return reply(RUN, read_run(_run_id(request)))
+
+
+def get_runs(request: Request) -> Response:
+    """A page of runs."""
+    limit = query_number(request, "limit", MOST_RUNS) or DEFAULT_RUNS
+    cursor = request.query_params.get("cursor")
+    runs = list_runs(limit, _decode(cursor) if cursor else None)
+    last = runs[-1] if len(runs) == limit else None
+    return reply(RUNS, RunList(runs=runs, next_cursor=_encode(last) if last else None))
+
+
+def post_cancel(request: Request) -> Response:
+    """Stop a run at its next step."""
+    run_id = _run_id(request)
+    cancel_run(run_id)
+    return reply(RUN, read_run(run_id), 202)
+
+
+def _run_id(request: Request) -> UUID:
+    try:
+        return UUID(request.path_params["run_id"])
+    except ValueError:
+        errors = [{"loc": ["run_id"], "msg": "not a UUID"}]
+        raise Problem(422, "1 invalid value", errors) from None
+
+
+def _encode(run: Run) -> str:
+    return base64.urlsafe_b64encode(f"{run.created_at.isoformat()} {run.run_id}".encode()).decode()
+
+
+def _decode(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        created_at, run_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return datetime.fromisoformat(created_at), UUID(run_id)
+    except (ValueError, binascii.Error):
+        errors = [{"loc": ["cursor"], "msg": "not a cursor of this list"}]
+        raise Problem(422, "1 invalid value", errors) from None
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/neighbors/rebuild",
+        post_rebuild,
+        "Rebuild the whole neighbour graph exactly, beside readers and updates.",
+        Role.admin,
+        STARTED,
+        202,
+        problems=(409, 503),
+    ),
+    Operation(
+        "GET",
+        "/neighbors/quality",
+        get_quality,
+        "Completeness of the neighbour graph, and a sample of it against exact neighbours.",
+        Role.read,
+        QUALITY,
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/runs",
+        get_runs,
+        "Long jobs, newest first.",
+        Role.read,
+        RUNS,
+        query={"limit": f"at most this many, up to {MOST_RUNS}", "cursor": "next_cursor of a page"},
+        problems=(422, 503),
+    ),
+    Operation(
+        "GET",
+        "/runs/{run_id}",
+        get_run,
+        "One long job with its progress, rate and ETA.",
+        Role.read,
+        RUN,
+        problems=(404, 422, 503),
+    ),
+    Operation(
+        "POST",
+        "/runs/{run_id}/cancel",
+        post_cancel,
+        "Cancel a long job at its next step.",
+        Role.write,
+        RUN,
+        202,
+        problems=(404, 409, 422, 503),
+    ),
+)

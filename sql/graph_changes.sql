@@ -1,0 +1,21 @@
+-- name: lock_graph
+-- One writer of the graph at a time: no deadlock, and changes are numbered in commit order.
+SELECT pg_advisory_xact_lock(hashtext('kinfold.graph'));
+
+-- name: read_changes
+-- What other transactions did since the last look.
+SELECT seq, moved, changed, removed FROM graph_changes WHERE seq > %(seq)s ORDER BY seq;
+
+-- name: record_change
+-- Tell the other workers which students moved, whose lists changed, and who is gone.
+INSERT INTO graph_changes (moved, changed, removed)
+VALUES (%(moved)s::text[], %(changed)s::text[], %(removed)s::text[])
+RETURNING seq;
+
+-- name: prune_changes
+-- Changes that every living worker has seen, or that make it load the graph anew.
+DELETE FROM graph_changes WHERE written_at < now() - make_interval(secs => %(seconds)s);
+
+-- name: read_seq
+-- The newest change.
+SELECT coalesce(max(seq), 0) FROM graph_changes;

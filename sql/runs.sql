@@ -1,0 +1,80 @@
+-- name: create_run
+-- A new run, unless one of its kind is active.
+INSERT INTO runs (run_id, kind) VALUES (%(run_id)s, %(kind)s)
+ON CONFLICT (kind) WHERE state IN ('queued', 'running') DO NOTHING
+RETURNING run_id;
+
+-- name: find_active
+-- The active run of a kind.
+SELECT run_id FROM runs WHERE kind = %(kind)s AND state IN ('queued', 'running');
+
+-- name: claim_run
+-- Take a run that nobody works on, to begin it or to go on with it.
+UPDATE runs SET
+    state = CASE WHEN cancel THEN 'cancelled' ELSE 'running' END, lease_token = %(token)s,
+    lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    started_at = coalesce(started_at, now()), attempts = attempts + 1, error = NULL,
+    resumed_at = now(), resumed_done = done, resumed_progress = progress, updated_at = now()
+WHERE run_id = %(run_id)s AND state IN ('queued', 'running')
+  AND (lease_until IS NULL OR lease_until < now())
+RETURNING state, position, extract(epoch FROM now() - started_at)::float8;
+
+-- name: report_progress
+-- Note progress and prolong the lease; nothing comes back when the run is no longer ours.
+UPDATE runs SET
+    total = %(total)s, done = %(done)s, failed = %(failed)s, progress = %(progress)s,
+    position = coalesce(%(position)s, position), updated_at = now(),
+    lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE run_id = %(run_id)s AND lease_token = %(token)s AND state = 'running'
+RETURNING cancel;
+
+-- name: finish_run
+-- The end of a run that is still ours.
+UPDATE runs SET
+    state = %(state)s, error = %(error)s, finished_at = now(), updated_at = now(),
+    progress = CASE WHEN %(state)s = 'done' THEN 1 ELSE progress END,
+    lease_token = NULL, lease_until = NULL
+WHERE run_id = %(run_id)s AND lease_token = %(token)s
+RETURNING run_id;
+
+-- name: give_back
+-- An attempt failed: the run waits a little and is resumed, or fails after the last attempt.
+UPDATE runs SET
+    state = CASE WHEN attempts >= %(max_attempts)s THEN 'failed' ELSE state END,
+    finished_at = CASE WHEN attempts >= %(max_attempts)s THEN now() END,
+    error = %(error)s, updated_at = now(), lease_token = NULL, lease_until = NULL, last_sent = now()
+WHERE run_id = %(run_id)s AND lease_token = %(token)s
+RETURNING state;
+
+-- name: cancel_run
+-- A queued run ends at once, a running one at its next step; one that has ended is not touched.
+UPDATE runs SET
+    cancel = true,
+    state = CASE WHEN lease_until > now() THEN state ELSE 'cancelled' END,
+    finished_at = CASE WHEN lease_until > now() THEN NULL ELSE now() END
+WHERE run_id = %(run_id)s AND state IN ('queued', 'running')
+RETURNING run_id;
+
+-- name: find_waiting
+-- Active runs that nobody works on and that no recent message stands for.
+UPDATE runs SET last_sent = now()
+WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < now())
+  AND last_sent < now() - make_interval(secs => %(resend_after_seconds)s)
+RETURNING run_id, kind;
+
+-- name: read_run
+-- One run with its rate and the seconds it still needs.
+SELECT run_id, kind, state, total, done, failed, progress, created_at, started_at, finished_at, error,
+    (done - resumed_done) / nullif(extract(epoch FROM updated_at - resumed_at), 0)::float8 AS rate_per_s,
+    CASE WHEN state = 'running' AND progress > resumed_progress THEN
+        (1 - progress) / (progress - resumed_progress)
+        * extract(epoch FROM updated_at - resumed_at)::float8
+    END AS eta_s
+FROM runs WHERE run_id = %(run_id)s;
+
+-- name: list_runs
+-- Runs, newest first, from a cursor on.
+SELECT run_id FROM runs
+WHERE %(before)s::timestamptz IS NULL
+   OR (created_at, run_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+ORDER BY created_at DESC, run_id DESC LIMIT %(limit)s;

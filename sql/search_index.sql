@@ -1,0 +1,25 @@
+-- name: set_ef_search
+-- How far a search looks around in the index, for this transaction.
+SELECT set_config('hnsw.ef_search', %(ef_search)s::text, true);
+
+-- name: search_index
+-- The nearest vectors of the same model for every named student. Index order is by halfvec, the
+-- similarity is exact. Model and dimension are literals, because the index is partial on them.
+SELECT q.student_id AS a, n.student_id AS b, 1 - (n.vec <=> q.vec) AS sim
+FROM student_embeddings q
+CROSS JOIN LATERAL (
+    SELECT e.student_id, e.vec
+    FROM student_embeddings e
+    WHERE e.model = {model} AND e.dimensions = {dimensions}
+    ORDER BY e.vec::halfvec({dimensions}) <=> q.vec::halfvec({dimensions})
+    LIMIT %(limit)s
+) n
+WHERE q.student_id = ANY(%(keys)s) AND q.model = {model} AND q.dimensions = {dimensions}
+  AND n.student_id <> q.student_id;
+
+-- name: compare_pairs
+-- The exact similarity of pairs of students.
+SELECT pair.a, pair.b, 1 - (x.vec <=> y.vec) AS sim
+FROM unnest(%(a)s::text[], %(b)s::text[]) AS pair (a, b)
+JOIN student_embeddings x ON x.student_id = pair.a AND x.model = {model} AND x.dimensions = {dimensions}
+JOIN student_embeddings y ON y.student_id = pair.b AND y.model = {model} AND y.dimensions = {dimensions};

@@ -1,0 +1,275 @@
+"""Where vectors come from: hashing, a provider over real HTTP, and what keeps both in bounds."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.embeddings_server import EmbeddingsServer, Fault, vector_of
+from workers import embed_texts as embed_texts_module
+from workers import provider_limits
+from workers.embed_texts import embed_texts, validate
+from workers.embedders import HashingEmbedder, OpenAIEmbedder, embedder
+from workers.errors import (
+    InvalidEmbeddingError,
+    ProviderDeniedError,
+    ProviderError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
+from workers.provider_limits import estimate_tokens
+from workers.settings import settings
+from workers.stores import stores as open_clients
+
+ROOT = Path(__file__).parent.parent
+TEXT = "Reading level 4.2, late elementary.\nGenres: fantasy 67%, mystery 33%."
+Configure = Callable[..., None]
+
+usable = pytest.mark.usefixtures("stores")
+
+
+def embed(*texts: str) -> list[object]:
+    return list(embed_texts(embedder(), list(texts)))
+
+
+def error_of(*texts: str) -> ProviderError:
+    (error,) = set(embed(*texts))
+    assert isinstance(error, ProviderError)
+    return error
+
+
+@pytest.mark.parametrize("dimensions", [8, 256, 300, 1536, 4000])
+def test_hashing_gives_unit_vectors_of_any_dimension(dimensions: int) -> None:
+    vectors = HashingEmbedder("hashing", dimensions).embed_batch([TEXT, "dragons"])
+    assert vectors.shape == (2, dimensions)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-6)
+    for vector in vectors:
+        validate(vector, dimensions)
+
+
+def test_hashing_is_the_same_in_every_process() -> None:
+    code = f"""
+import sys
+from workers.embedders import HashingEmbedder
+sys.stdout.buffer.write(HashingEmbedder("hashing", 300).embed_batch([{TEXT!r}]).tobytes())
+"""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert outputs == {HashingEmbedder("hashing", 300).embed_batch([TEXT]).tobytes()}
+
+
+def test_hashing_puts_texts_of_the_same_words_closer_than_others() -> None:
+    same, near, far = HashingEmbedder("hashing", 1536).embed_batch(
+        ["dragons and castles", "castles and dragons", "stars of the southern sky"]
+    )
+    assert same @ near > 0.5 > abs(same @ far)
+
+
+@usable
+def test_a_text_without_words_is_invalid_and_fails_no_other() -> None:
+    blank, good = embed("...", TEXT)
+    assert isinstance(blank, InvalidEmbeddingError)
+    assert isinstance(good, np.ndarray)
+
+
+def vector(*components: float) -> np.ndarray:
+    return np.array(components, np.float32)
+
+
+@pytest.mark.parametrize("good", [vector(2, -2), vector(0.1, 0), vector(0.6, 0.8)])
+def test_vectors_within_the_bounds_are_valid(good: np.ndarray) -> None:
+    validate(good, 2)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (vector(0.6), r"shape \(1,\), not \(2,\)"),
+        (vector(0.6, 0.8, 0), r"shape \(3,\)"),
+        (vector(0.6, np.nan), "not 2 finite"),
+        (vector(0.6, np.inf), "not 2 finite"),
+        (vector(0.6, 2.001), "outside"),
+        (vector(-2.001, 0), "outside"),
+        (vector(0.09, 0), "magnitude"),
+        (vector(0, 0), "magnitude"),
+    ],
+)
+def test_vectors_outside_the_bounds_are_refused(bad: np.ndarray, reason: str) -> None:
+    with pytest.raises(InvalidEmbeddingError, match=reason):
+        validate(bad, 2)
+
+
+@usable
+def test_texts_get_their_own_vectors_whatever_the_order_of_the_answer(
+    embeddings_server: EmbeddingsServer,
+) -> None:
+    texts = [f"text {n}" for n in range(5)]
+    for text, got in zip(texts, embed(*texts), strict=True):
+        np.testing.assert_allclose(got, vector_of(text, 256), atol=1e-7)
+    assert embeddings_server.requests == [texts]
+    assert embeddings_server.bodies[0]["dimensions"] == 256
+    assert embeddings_server.bodies[0]["model"] == "text-embedding-3-small"
+
+
+@usable
+def test_other_models_are_not_asked_for_a_dimension(
+    configure: Configure, embeddings_server: EmbeddingsServer
+) -> None:
+    configure(EMBEDDING_MODEL="nomic-embed-text", EMBEDDING_DIMENSIONS=1536)
+    assert isinstance(embed("text")[0], np.ndarray)
+    assert "dimensions" not in embeddings_server.bodies[0]
+
+
+@usable
+def test_requests_hold_no_more_texts_than_the_batch_size(
+    configure: Configure, embeddings_server: EmbeddingsServer
+) -> None:
+    configure(EMBEDDING_BATCH_SIZE=4)
+    texts = [f"text {n}" for n in range(10)]
+    assert len(embed(*texts)) == 10
+    assert [len(request) for request in embeddings_server.requests] == [4, 4, 2]
+    assert embeddings_server.inputs == texts
+
+
+@usable
+def test_requests_hold_no_more_inputs_or_tokens_than_the_provider_takes(
+    configure: Configure, embeddings_server: EmbeddingsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(EMBEDDING_BATCH_SIZE=2048, EMBEDDING_DIMENSIONS=8, EMBEDDING_TIMEOUT_S=30)
+    monkeypatch.setattr(embed_texts_module, "REQUEST_MAX_INPUTS", 3)
+    embed(*"abcd")
+    assert embeddings_server.requests == [["a", "b", "c"], ["d"]]
+    embeddings_server.requests.clear()
+    monkeypatch.undo()
+    configure(OPENAI_BASE_URL=embeddings_server.url, EMBEDDING_TOKENS_PER_MINUTE=10_000_000)
+    long = "words " * 50_000  # 100,001 estimated tokens
+    embed(long, long, long, "short")
+    assert [len(request) for request in embeddings_server.requests] == [2, 2]
+
+
+@usable
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("status", 500), ProviderUnavailableError),
+        (Fault("status", 503), ProviderUnavailableError),
+        (Fault("status", 408), ProviderUnavailableError),
+        (Fault("status", 429, retry_after="7"), ProviderUnavailableError),
+        (Fault("status", 401), ProviderDeniedError),
+        (Fault("status", 403), ProviderDeniedError),
+        (Fault("status", 404), ProviderDeniedError),
+        (Fault("status", 400), ProviderRefusedError),
+        (Fault("status", 422), ProviderRefusedError),
+        (Fault("drop"), ProviderUnavailableError),
+        (Fault("hang", seconds=5), ProviderUnavailableError),
+        (Fault("html"), InvalidEmbeddingError),
+        (Fault("wrong_count"), InvalidEmbeddingError),
+        (Fault("wrong_dimension"), InvalidEmbeddingError),
+        (Fault("nan"), InvalidEmbeddingError),
+    ],
+    ids=lambda value: f"{value.kind} {value.code}" if isinstance(value, Fault) else "",
+)
+def test_each_fault_is_one_error_after_one_request(
+    embeddings_server: EmbeddingsServer, fault: Fault, kind: type[ProviderError]
+) -> None:
+    embeddings_server.fail_next(fault)
+    assert type(error_of("text")) is kind
+    assert len(embeddings_server.requests) == 1
+
+
+@usable
+def test_the_reason_names_the_status_and_the_providers_words(
+    embeddings_server: EmbeddingsServer,
+) -> None:
+    embeddings_server.api_key = "another"
+    assert "401" in str(error_of("text"))
+    assert "Incorrect API key provided" in str(error_of("text"))
+
+
+@usable
+def test_a_retry_after_keeps_every_client_away_and_a_shorter_pause_does_not_end_it(
+    embeddings_server: EmbeddingsServer,
+) -> None:
+    embeddings_server.fail_next(Fault("status", 429, retry_after="40"))
+    first = error_of("text")
+    assert isinstance(first, ProviderUnavailableError)
+    assert first.retry_after_s == 40
+    provider_limits.pause("3")  # of a request that was under way at the same time
+    provider_limits.pause(None)
+    other_process = OpenAIEmbedder(settings())
+    with pytest.raises(ProviderUnavailableError, match="paused") as caught:
+        other_process.embed_batch(["text"])
+    assert 20 < caught.value.retry_after_s <= 40
+    assert len(embeddings_server.requests) == 1
+
+
+@usable
+@pytest.mark.parametrize("header", ["soon", "-5", "", "Wed, 21 Oct 2026 07:28:00 GMT", "²"])
+def test_an_unreadable_retry_after_is_a_pause_of_our_own(header: str) -> None:
+    assert 1 <= provider_limits.pause(header) <= 2
+
+
+@usable
+def test_a_huge_retry_after_is_cut_to_an_hour() -> None:
+    assert provider_limits.pause("999999") == 3600
+
+
+@usable
+def test_pauses_double_with_each_failure_and_start_over_after_a_success(
+    embeddings_server: EmbeddingsServer,
+) -> None:
+    for ceiling in (2, 4, 8, 16, 32, 60, 60):
+        assert ceiling / 2 <= provider_limits.pause(None) <= ceiling
+    open_clients().redis.delete(provider_limits.PAUSED)
+    embed("text")
+    assert provider_limits.pause(None) <= 2
+
+
+@usable
+def test_all_workers_share_the_requests_of_a_minute(
+    configure: Configure, embeddings_server: EmbeddingsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_limits, "PATIENCE_S", 0.2)
+    configure(EMBEDDING_REQUESTS_PER_MINUTE=3)
+    workers = [OpenAIEmbedder(settings()) for _ in range(2)]
+    for n in range(3):
+        workers[n % 2].embed_batch(["text"])
+    for worker in workers:
+        with pytest.raises(ProviderUnavailableError, match="rate limit is used up"):
+            worker.embed_batch(["text"])
+    assert len(embeddings_server.requests) == 3
+
+
+@usable
+def test_all_workers_share_the_tokens_of_a_minute_and_a_refusal_takes_no_request(
+    configure: Configure, embeddings_server: EmbeddingsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_limits, "PATIENCE_S", 0.2)
+    configure(EMBEDDING_TOKENS_PER_MINUTE=10_000, EMBEDDING_REQUESTS_PER_MINUTE=2)
+    large, small = "x" * 3 * 9_000, "x" * 3 * 900
+    assert estimate_tokens(large) + estimate_tokens(small) < 10_000
+    OpenAIEmbedder(settings()).embed_batch([large])
+    with pytest.raises(ProviderUnavailableError, match="rate limit is used up"):
+        OpenAIEmbedder(settings()).embed_batch([large])
+    OpenAIEmbedder(settings()).embed_batch([small])
+    assert [len(texts[0]) for texts in embeddings_server.requests] == [27_000, 2_700]
+
+
+def test_the_embedder_follows_from_the_settings(configure: Configure) -> None:
+    assert isinstance(embedder(), HashingEmbedder)
+    assert (embedder().model, embedder().dimensions) == ("hashing-words-v1", 256)
+    configure(OPENAI_API_KEY="sk-test")
+    assert isinstance(embedder(), OpenAIEmbedder)
+    configure(EMBEDDING_MODEL="text-embedding-3-large", EMBEDDING_DIMENSIONS=1024)
+    assert (embedder().model, embedder().dimensions) == ("text-embedding-3-large", 1024)

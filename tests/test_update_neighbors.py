@@ -1,0 +1,234 @@
+"""The stored graph equals brute force, whatever moved, came or went, in whatever batches."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.graph import (
+    assert_graph_is_exact,
+    clustered,
+    delete_students,
+    drain,
+    due_keys,
+    recall,
+    store_vectors,
+    stored_lists,
+)
+from workers.index_vectors import index_vectors
+from workers.read_student import read_neighbors
+from workers.rebuild_neighbors import rebuild_neighbors
+from workers.runs import RunKind, create_run
+from workers.settings import settings
+from workers.stores import connect, connection
+from workers.update_neighbors import forget_graph
+
+DIMENSIONS = 16
+
+
+@pytest.fixture
+def small_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDDING_DIMENSIONS", str(DIMENSIONS))
+    monkeypatch.setenv("MAX_NEIGHBORS", "5")
+    monkeypatch.setenv("NEIGHBOR_SLACK", "3")
+    settings.cache_clear()
+
+
+Steps = st.lists(
+    st.tuples(
+        st.sampled_from(["move", "drift", "delete", "run", "restart"]),
+        st.integers(1, 12),
+        st.integers(0, 2**32 - 1),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(Steps, st.integers(0, 60), st.integers(1, 30), st.sampled_from([-1.0, 0.1, 0.6]))
+@examples(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_sequence_of_changes_in_any_batching_ends_in_the_exact_graph(
+    stores: None,
+    small_vectors: None,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: list[tuple[str, int, int]],
+    start: int,
+    batch_size: int,
+    threshold: float,
+) -> None:
+    monkeypatch.setenv("NEIGHBOR_BATCH_SIZE", str(batch_size))
+    monkeypatch.setenv("SIMILARITY_THRESHOLD", str(max(threshold, 0)))
+    settings.cache_clear()
+    forget_graph()
+    with connection() as conn:
+        conn.execute("TRUNCATE students, student_embeddings, freshness, graph_changes CASCADE")
+    rng = np.random.default_rng(start)
+    vectors = {f"S{i:03}": v for i, v in enumerate(clustered(rng, start, DIMENSIONS))}
+    store_vectors(vectors)
+    for what, count, seed in steps:
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(80, count, replace=False)
+        ids = [f"S{i:03}" for i in chosen]
+        if what == "move":
+            moved = dict(zip(ids, clustered(rng, count, DIMENSIONS), strict=True))
+        elif what == "drift":
+            noise = rng.normal(size=(count, DIMENSIONS)).astype(np.float32) * 0.1
+            moved = {i: vectors[i] + n for i, n in zip(ids, noise, strict=True) if i in vectors}
+        if what in ("move", "drift"):
+            vectors |= moved
+            store_vectors(moved)
+        elif what == "delete":
+            delete_students(ids)
+            vectors = {key: vector for key, vector in vectors.items() if key not in ids}
+        elif what == "run":
+            drain()
+        else:
+            forget_graph()
+    drain()
+    assert_graph_is_exact(vectors)
+
+
+def test_ten_percent_churn_leaves_recall_at_one(stores: None) -> None:
+    rng = np.random.default_rng(1)
+    vectors = {f"S{i:04}": v for i, v in enumerate(clustered(rng, 1500, 256))}
+    store_vectors(vectors)
+    drain()
+    moved = dict(
+        zip(
+            rng.choice(sorted(vectors), 150, replace=False).tolist(),
+            clustered(rng, 150, 256),
+            strict=True,
+        )
+    )
+    vectors |= moved
+    store_vectors(moved)
+    drain()
+    assert recall(vectors) == 1.0
+    assert_graph_is_exact(vectors)
+
+
+def test_with_the_index_recall_stays_above_99_percent(
+    stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    vectors = {f"S{i:04}": v for i, v in enumerate(clustered(rng, 1500, 256))}
+    store_vectors(vectors)
+    monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
+    settings.cache_clear()
+    with connect() as conn:
+        assert index_vectors(conn)
+    drain()
+    for _ in range(3):
+        ids = rng.choice(sorted(vectors), 100, replace=False).tolist()
+        moved = dict(zip(ids, clustered(rng, 100, 256), strict=True))
+        vectors |= moved
+        store_vectors(moved)
+        drain()
+    delete_students(gone := rng.choice(sorted(vectors), 20, replace=False).tolist())
+    vectors = {key: vector for key, vector in vectors.items() if key not in gone}
+    drain()
+    assert recall(vectors) >= 0.99
+
+
+def test_a_list_holds_slack_that_readers_do_not_see(stores: None) -> None:
+    vectors = {f"S{i:04}": v for i, v in enumerate(clustered(np.random.default_rng(3), 60, 256))}
+    store_vectors(vectors)
+    drain()
+    with connection() as conn:
+        row = conn.execute("SELECT count(*) FROM student_similarity GROUP BY a").fetchone()
+    assert row is not None
+    assert row[0] > settings().max_neighbors
+    assert max(len(found) for found in stored_lists().values()) == settings().max_neighbors
+
+
+def test_two_workers_on_overlapping_batches_lose_no_edge(
+    stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEIGHBOR_BATCH_SIZE", "20")
+    rng = np.random.default_rng(4)
+    vectors = {f"S{i:03}": v for i, v in enumerate(clustered(rng, 250, 256))}
+    store_vectors(vectors)
+    with ExitStack() as workers:
+        running = [workers.enter_context(neighbor_worker()) for _ in range(2)]
+        assert [worker.stdout and worker.stdout.readline() for worker in running] == ["ready\n"] * 2
+        for _ in range(40):
+            count = int(rng.integers(1, 60))
+            ids = rng.choice(250, count, replace=False)
+            moved = {f"S{i:03}": v for i, v in zip(ids, clustered(rng, count, 256), strict=True)}
+            vectors |= moved
+            store_vectors(moved)
+            if rng.random() < 0.3:
+                gone = f"S{rng.integers(250):03}"
+                vectors.pop(gone, None)
+                delete_students([gone])
+        done = [worker.communicate(timeout=120)[0] for worker in running]
+    assert all(int(keys) > 0 for keys in done)
+    with connection() as conn:
+        errors = conn.execute("SELECT error FROM attempts WHERE error IS NOT NULL").fetchall()
+    assert errors == []
+    assert due_keys() == []
+    assert_graph_is_exact(vectors)
+
+
+@contextmanager
+def neighbor_worker() -> Iterator[subprocess.Popen[str]]:
+    """A process of its own that updates neighbours until its input ends and nothing is due."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.neighbor_worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_polling_reader_never_sees_a_shorter_list(
+    stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REBUILD_BLOCK_ROWS", "100")
+    settings.cache_clear()
+    rng = np.random.default_rng(11)
+    # All of one taste, so that everybody has fifteen neighbours whoever goes.
+    centre = rng.normal(size=256)
+    ids = [f"S{i:03}" for i in range(200)]
+
+    def vectors_of(names: list[str]) -> dict[str, NDArray[np.float32]]:
+        noise = rng.normal(size=(len(names), 256))
+        return dict(zip(names, (centre + noise).astype(np.float32), strict=True))
+
+    store_vectors(vectors_of(ids))
+    drain()
+    lengths: set[int] = set()
+    stop = threading.Event()
+
+    def poll() -> None:
+        while not stop.is_set():
+            lengths.add(len(read_neighbors(ids[0]).neighbors))
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    for step in range(25):
+        store_vectors(vectors_of(rng.choice(ids, 20, replace=False).tolist()))
+        drain()
+        gone = str(rng.choice(ids[1:]))
+        delete_students([gone])
+        if step % 12 == 0:
+            rebuild_neighbors(create_run(RunKind.rebuild_neighbors))
+        drain()
+        store_vectors(vectors_of([gone]))
+    stop.set()
+    reader.join()
+    assert lengths == {settings().max_neighbors}

@@ -1,0 +1,171 @@
+"""This process's copy of the neighbour graph, kept current with what other workers commit.
+
+Students get indexes; lists are two arrays of (capacity, depth). With exact search the copy also
+holds every vector, scaled to length 1, as one matrix: 61 MB for 10,000 students x 1,536.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from workers.graph_changes import CHANGES_KEPT_S, newest_change, read_changes
+from workers.queries import query
+from workers.repair_lists import Edges, Indexes, Similarities, rank
+from workers.settings import settings
+
+READ_IDS = query("neighbor_graph.read_ids")
+READ_VECTORS = query("neighbor_graph.read_vectors")
+READ_LISTS = query("neighbor_graph.read_lists")
+
+# A copy that has not followed for half of that is loaded anew: changes it needs may be gone.
+FOLLOWS_FOR_S = CHANGES_KEPT_S / 2
+LOAD_BLOCK = 2000
+
+Vectors = NDArray[np.float32]
+
+
+class NeighborGraph:
+    """Students by index, their lists, and with exact search their vectors."""
+
+    def __init__(self, conn: psycopg.Connection, *, with_vectors: bool) -> None:
+        """Load everything; changes that commit meanwhile are followed by the next `sync`."""
+        self.depth = settings().max_neighbors + settings().neighbor_slack
+        self.with_vectors = with_vectors
+        self.ids: list[str] = []
+        self.index: dict[str, int] = {}
+        self.members: Indexes = np.empty((0, self.depth), np.int32)
+        self.sims: Similarities = np.empty((0, self.depth), np.float32)
+        self.vectors: Vectors = np.empty((0, 0), np.float32)
+        self.seq = newest_change(conn)
+        self._followed_at = time.monotonic()
+        ids = [student_id for (student_id,) in conn.execute(READ_IDS, model_parameters())]
+        self.add(ids)
+        for start in range(0, len(ids), LOAD_BLOCK):
+            block = ids[start : start + LOAD_BLOCK]
+            if with_vectors:
+                self._set_vectors(read_vectors(conn, block))
+            self._read_lists(conn, block)
+
+    @property
+    def size(self) -> int:
+        """How many indexes are in use, by students that are there or that have been removed."""
+        return len(self.ids)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether changes that this copy has not seen may have been pruned."""
+        return time.monotonic() - self._followed_at > FOLLOWS_FOR_S
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Give new students indexes and empty lists."""
+        for student_id in ids:
+            if student_id not in self.index:
+                self.index[student_id] = len(self.ids)
+                self.ids.append(student_id)
+        missing = len(self.ids) - len(self.members)
+        if missing > 0:
+            room = missing + len(self.ids) // 4 + 64
+            self.members = np.concatenate([self.members, np.full((room, self.depth), -1, np.int32)])
+            self.sims = np.concatenate(
+                [self.sims, np.full((room, self.depth), -np.inf, np.float32)]
+            )
+
+    def sync(self, conn: psycopg.Connection) -> Indexes:
+        """Follow what other workers have committed.
+
+        Returns:
+            The indexes of students that moved, came or went.
+        """
+        moved: set[str] = set()
+        changed: set[str] = set()
+        removed: set[str] = set()
+        for change in read_changes(conn, self.seq):
+            self.seq = change.seq
+            moved |= set(change.moved)
+            changed |= set(change.changed)
+            removed = (removed | set(change.removed)) - set(change.moved)
+        self._followed_at = time.monotonic()
+        if moved or changed or removed:
+            vectors = read_vectors(conn, sorted(moved))
+            # Of a student that has been added again or has another model now there is no vector.
+            removed |= moved - vectors.keys()
+            self.add(vectors.keys() | (changed - removed))
+            if self.with_vectors:
+                self._set_vectors(vectors)
+            self._read_lists(conn, sorted(changed | moved))
+            self.remove(removed)
+        touched = [
+            self.index[student_id] for student_id in moved | removed if student_id in self.index
+        ]
+        return np.array(touched, np.int32)
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Empty the lists of students that are gone; nobody is similar to a vector of zeros."""
+        rows = [self.index[student_id] for student_id in ids if student_id in self.index]
+        self.members[rows] = -1
+        self.sims[rows] = -np.inf
+        if self.with_vectors and rows:
+            self._grow_vectors(0)
+            self.vectors[rows] = 0
+
+    def move(self, vectors: Mapping[str, Vectors]) -> Indexes:
+        """Note the new vectors of students, who may be new; returns their indexes."""
+        self.add(vectors)
+        if self.with_vectors:
+            self._set_vectors(vectors)
+        return np.array([self.index[student_id] for student_id in vectors], np.int32)
+
+    def names(self, indexes: Indexes) -> list[str]:
+        """Student ids of indexes."""
+        return [self.ids[i] for i in indexes.tolist()]
+
+    def _set_vectors(self, vectors: Mapping[str, Vectors]) -> None:
+        if not vectors:
+            return
+        block = np.stack(list(vectors.values()))
+        self._grow_vectors(block.shape[1])
+        rows = [self.index[student_id] for student_id in vectors]
+        self.vectors[rows] = block
+
+    def _grow_vectors(self, dimensions: int) -> None:
+        missing = len(self.members) - len(self.vectors)
+        if missing > 0:
+            width = dimensions or self.vectors.shape[1]
+            old = self.vectors
+            self.vectors = np.zeros((len(self.members), width), np.float32)
+            self.vectors[: len(old), : old.shape[1]] = old
+
+    def _read_lists(self, conn: psycopg.Connection, ids: Sequence[str]) -> None:
+        """Replace the lists of `ids` by the rows that are stored for them."""
+        rows = conn.cursor(binary=True).execute(READ_LISTS, {"ids": list(ids)})
+        known = [self.index[student_id] for student_id in ids if student_id in self.index]
+        position = {index: place for place, index in enumerate(known)}
+        a, b, sim = [], [], []
+        for owner, member, similarity in rows:
+            # An edge committed after the ids were read belongs to a change that sync will follow.
+            if owner in self.index and member in self.index and self.index[owner] in position:
+                a.append(position[self.index[owner]])
+                b.append(self.index[member])
+                sim.append(similarity)
+        edges = Edges(np.array(a, np.int32), np.array(b, np.int32), np.array(sim, np.float32))
+        self.members[known], self.sims[known] = rank(edges, len(known), self.depth)
+
+
+def read_vectors(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, Vectors]:
+    """Vectors of the current model, scaled to length 1; students without one are left out."""
+    if not ids:
+        return {}
+    rows = conn.cursor(binary=True).execute(READ_VECTORS, {"ids": list(ids), **model_parameters()})
+    found = {}
+    for student_id, stored in rows:
+        vector = stored.to_numpy().astype(np.float32)
+        found[student_id] = vector / np.linalg.norm(vector)
+    return found
+
+
+def model_parameters() -> dict[str, object]:
+    """The current model, as queries name it."""
+    return {"model": settings().model, "dimensions": settings().embedding_dimensions}

@@ -1,0 +1,168 @@
+"""The arithmetic of the neighbour graph: what moved students do to other students' lists.
+
+A list is a row of two arrays of `depth` places, best first: members (indexes of students, -1 where
+empty) and similarities (-inf where empty). Readers see its first places, the rest is slack.
+
+The rule that keeps lists exact: whoever is not in a list is no more similar than the list's last
+place, or below the threshold if the list has fewer than `least` members. So a list that loses a
+member stays right as long as `least` are left, and only a shorter one has to be searched again.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indexes = NDArray[np.int32]
+Similarities = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges as three parallel arrays: list owner, member, similarity."""
+
+    a: Indexes
+    b: Indexes
+    sim: Similarities
+
+    @classmethod
+    def none(cls) -> "Edges":
+        """No edges."""
+        return cls(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def where(self, keep: NDArray[np.bool_]) -> "Edges":
+        """The edges that `keep` marks."""
+        return Edges(self.a[keep], self.b[keep], self.sim[keep])
+
+    def join(self, other: "Edges") -> "Edges":
+        """These edges and then the others."""
+        return Edges(
+            np.concatenate([self.a, other.a]),
+            np.concatenate([self.b, other.b]),
+            np.concatenate([self.sim, other.sim]),
+        )
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """New rows of the touched lists, and which of them are too short to be sure of."""
+
+    members: Indexes
+    sims: Similarities
+    short: NDArray[np.bool_]
+
+
+def floors(members: Indexes, sims: Similarities, *, least: int, threshold: float) -> Similarities:
+    """Per list the similarity that a student outside it must reach to get in.
+
+    Args:
+        members, sims: lists of shape (n, depth).
+
+    Returns:
+        Shape (n,): the last member's similarity, or the threshold for a list shorter than `least`.
+    """
+    occupied = members >= 0
+    last = np.where(occupied, sims, np.inf).min(axis=1, initial=np.inf)
+    full = occupied.sum(axis=1) >= least
+    return np.where(full, np.maximum(last, threshold), threshold).astype(np.float32)
+
+
+def repair_lists(
+    members: Indexes,
+    sims: Similarities,
+    moved: NDArray[np.bool_],
+    offers: Edges,
+    *,
+    least: int,
+    threshold: float,
+) -> Repaired:
+    """Take moved students out of lists and let them in again where they belong now.
+
+    Args:
+        members, sims: the touched lists as they are, shape (n, depth).
+        moved: by student index, who has moved.
+        offers: moved students with their new similarity; `a` is the row in `members`. At most
+            one offer for a pair.
+
+    Returns:
+        The lists as they are now. `short` marks those that lost so many members that someone
+        outside may belong in them.
+    """
+    count, depth = members.shape
+    occupied = members >= 0
+    was_full = occupied.sum(axis=1) >= least
+    floor = floors(members, sims, least=least, threshold=threshold)
+    stays = occupied & ~moved[members]
+    stay_rows, stay_places = np.nonzero(stays)
+    accepted = offers.where(offers.sim >= floor[offers.a])
+    rows = np.concatenate([stay_rows.astype(np.int32), accepted.a])
+    b = np.concatenate([members[stay_rows, stay_places], accepted.b])
+    sim = np.concatenate([sims[stay_rows, stay_places], accepted.sim])
+    new_members, new_sims = rank(Edges(rows, b, sim), count, depth)
+    short = was_full & ((new_members >= 0).sum(axis=1) < least)
+    return Repaired(new_members, new_sims, short)
+
+
+def rank(edges: Edges, count: int, depth: int) -> tuple[Indexes, Similarities]:
+    """The best `depth` edges of each owner 0..count-1 as lists; ties go to the smaller index."""
+    order = np.lexsort((edges.b, -edges.sim, edges.a))
+    a = edges.a[order]
+    starts = np.searchsorted(a, np.arange(count))
+    places = np.arange(len(a)) - starts[a]
+    fits = places < depth
+    members = np.full((count, depth), -1, np.int32)
+    sims = np.full((count, depth), -np.inf, np.float32)
+    members[a[fits], places[fits]] = edges.b[order][fits]
+    sims[a[fits], places[fits]] = edges.sim[order][fits]
+    return members, sims
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What turns old lists into new ones: edges to delete, to correct and to insert."""
+
+    deleted: Edges
+    corrected: Edges
+    inserted: Edges
+
+
+def compare_lists(
+    owners: Indexes,
+    old: tuple[Indexes, Similarities],
+    new: tuple[Indexes, Similarities],
+) -> Difference:
+    """The edges in which two sets of lists of the same owners differ.
+
+    Args:
+        owners: the student index of each row.
+        old, new: members and similarities, shape (len(owners), depth).
+    """
+    before, after = _flatten(owners, *old), _flatten(owners, *new)
+    before_keys, after_keys = _keys(before), _keys(after)
+    place = np.searchsorted(before_keys, after_keys)
+    place_in_range = np.minimum(place, max(len(before_keys) - 1, 0))
+    known = (
+        before_keys[place_in_range] == after_keys
+        if len(before_keys)
+        else np.zeros(len(after_keys), bool)
+    )
+    same = np.zeros(len(after), bool)
+    same[known] = before.sim[place_in_range[known]] == after.sim[known]
+    kept = np.zeros(len(before), bool)
+    kept[place_in_range[known]] = True
+    return Difference(before.where(~kept), after.where(known & ~same), after.where(~known))
+
+
+def _flatten(owners: Indexes, members: Indexes, sims: Similarities) -> Edges:
+    """The occupied places as edges, ordered by owner and member."""
+    rows, places = np.nonzero(members >= 0)
+    edges = Edges(owners[rows], members[rows, places], sims[rows, places])
+    order = np.argsort(_keys(edges))
+    return Edges(edges.a[order], edges.b[order], edges.sim[order])
+
+
+def _keys(edges: Edges) -> NDArray[np.int64]:
+    return (edges.a.astype(np.int64) << 32) | edges.b

@@ -1,0 +1,191 @@
+"""Runs: long jobs with progress, a lease, and a mark to go on from after a kill."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+import structlog
+from psycopg.rows import class_row
+
+from workers.errors import RunActiveError, RunStoppedError, UnknownKeyError
+from workers.queries import query
+from workers.settings import settings
+from workers.stores import connection, transaction
+
+CREATE = query("runs.create_run")
+FIND_ACTIVE = query("runs.find_active")
+CLAIM = query("runs.claim_run")
+REPORT = query("runs.report_progress")
+FINISH = query("runs.finish_run")
+GIVE_BACK = query("runs.give_back")
+CANCEL = query("runs.cancel_run")
+FIND_WAITING = query("runs.find_waiting")
+READ = query("runs.read_run")
+LIST = query("runs.list_runs")
+
+log = structlog.get_logger()
+
+
+class RunKind(StrEnum):
+    """What can run."""
+
+    rebuild_neighbors = "rebuild_neighbors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the API shows it; rates in items per second, progress in [0, 1]."""
+
+    run_id: UUID
+    kind: RunKind
+    state: str
+    total: int
+    done: int
+    failed: int
+    progress: float
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    rate_per_s: float | None
+    eta_s: float | None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A claimed run: ours until the lease runs out.
+
+    `position` is where the last worker got to, `age_s` the seconds since the first one began.
+    """
+
+    run_id: UUID
+    token: UUID
+    position: str | None
+    age_s: float
+
+    def report(
+        self,
+        *,
+        total: int,
+        done: int,
+        progress: float,
+        failed: int = 0,
+        position: str | None = None,
+    ) -> None:
+        """Note progress and keep the lease; `position` must be committed work.
+
+        Raises:
+            RunStoppedError: the run was cancelled, or another worker has it now.
+        """
+        with connection() as conn:
+            row = conn.execute(
+                REPORT,
+                {
+                    "run_id": self.run_id,
+                    "token": self.token,
+                    "total": total,
+                    "done": done,
+                    "failed": failed,
+                    "progress": progress,
+                    "position": position,
+                    "lease_seconds": settings().lease_seconds,
+                },
+            ).fetchone()
+        if row is None or row[0]:
+            raise RunStoppedError("cancelled" if row else "lost", self.run_id)
+
+
+def create_run(kind: RunKind) -> UUID:
+    """A new queued run.
+
+    Raises:
+        RunActiveError: one of this kind is active; the error carries its id.
+    """
+    with transaction() as conn:
+        row = conn.execute(CREATE, {"run_id": uuid4(), "kind": kind}).fetchone()
+        if row is None:
+            active = conn.execute(FIND_ACTIVE, {"kind": kind}).fetchone()
+            raise RunActiveError(kind, active[0] if active else None)
+    run_id: UUID = row[0]
+    return run_id
+
+
+@contextmanager
+def held_run(run_id: UUID) -> Iterator[Hold | None]:
+    """Work on a run inside the block; None when it has ended or another worker has it.
+
+    An error gives the run back to be resumed, after the last attempt it has failed.
+    """
+    token = uuid4()
+    with connection() as conn:
+        row = conn.execute(
+            CLAIM,
+            {"run_id": run_id, "token": token, "lease_seconds": settings().lease_seconds},
+        ).fetchone()
+    if row is None or row[0] != "running":
+        yield None
+        return
+    try:
+        yield Hold(run_id, token, row[1], row[2])
+    except RunStoppedError as stopped:
+        log.info("run_stopped", run_id=str(run_id), reason=stopped.reason)
+        if stopped.reason == "cancelled":
+            _end(FINISH, run_id, token, state="cancelled", error=None)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        _end(GIVE_BACK, run_id, token, error=reason, max_attempts=settings().max_attempts)
+        raise
+    else:
+        _end(FINISH, run_id, token, state="done", error=None)
+
+
+def cancel_run(run_id: UUID) -> None:
+    """Stop a run at its next step.
+
+    Raises:
+        UnknownKeyError: there is no such run.
+        RunStoppedError: it has ended already.
+    """
+    with connection() as conn:
+        if conn.execute(CANCEL, {"run_id": run_id}).fetchone() is None:
+            raise RunStoppedError(read_run(run_id).state, run_id)
+
+
+def find_waiting() -> list[tuple[UUID, RunKind]]:
+    """Runs to send a message for: their message got lost, or their worker died."""
+    with connection() as conn:
+        rows = conn.execute(
+            FIND_WAITING, {"resend_after_seconds": settings().resend_after_seconds}
+        ).fetchall()
+    return [(run_id, RunKind(kind)) for run_id, kind in rows]
+
+
+def read_run(run_id: UUID) -> Run:
+    """One run.
+
+    Raises:
+        UnknownKeyError: there is no such run.
+    """
+    with connection() as conn, conn.cursor(row_factory=class_row(Run)) as cursor:
+        run = cursor.execute(READ, {"run_id": run_id}).fetchone()
+    if run is None:
+        raise UnknownKeyError("unknown_run", str(run_id))
+    return run
+
+
+def list_runs(limit: int, before: tuple[datetime, UUID] | None = None) -> list[Run]:
+    """Runs, newest first; `before` is the last one of the page before this one."""
+    created_at, run_id = before or (None, None)
+    with connection() as conn:
+        rows = conn.execute(
+            LIST, {"limit": limit, "before": created_at, "before_id": run_id}
+        ).fetchall()
+    return [read_run(found) for (found,) in rows]
+
+
+def _end(statement: str, run_id: UUID, token: UUID, **fields: object) -> None:
+    with connection() as conn:
+        conn.execute(statement, {"run_id": run_id, "token": token, **fields})

@@ -1,0 +1,169 @@
+"""Who is near a moved student: one matrix product up to some tens of thousands, HNSW beyond."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+
+from workers.metrics import NEIGHBORS_OUT_OF_RANGE
+from workers.neighbor_graph import NeighborGraph
+from workers.queries import query
+from workers.repair_lists import Edges, Indexes, Similarities, floors
+from workers.settings import settings
+
+SET_EF_SEARCH = query("search_index.set_ef_search")
+SEARCH_INDEX = query("search_index.search_index")
+COMPARE_PAIRS = query("search_index.compare_pairs")
+
+# With the index, a moved student is offered to the lists of this many students around it.
+SURROUNDINGS = 100
+ROUNDING = 1e-5
+# A similarity of zero is no similarity, also when the threshold is zero.
+SMALLEST_SIMILARITY = 1e-6
+
+
+@dataclass(frozen=True)
+class Found:
+    """What moved students mean for the graph.
+
+    `own` holds the nearest students of each moved one. `offers` holds moved students for the
+    lists of others: at least those that belong there.
+    """
+
+    own: Edges
+    offers: Edges
+
+
+def threshold() -> float:
+    """The least similarity of a neighbour."""
+    return max(settings().similarity_threshold, SMALLEST_SIMILARITY)
+
+
+def compare(graph: NeighborGraph, moved: Indexes) -> Similarities:
+    """Cosine similarity of moved students to everyone, shape (len(moved), graph.size)."""
+    result: Similarities = graph.vectors[moved] @ graph.vectors[: graph.size].T
+    return result
+
+
+def compare_again(
+    graph: NeighborGraph, moved: Indexes, sims: Similarities, touched: Indexes
+) -> Similarities:
+    """Bring `compare`'s result up to date with students that moved or came since."""
+    missing = graph.size - sims.shape[1]
+    if missing:
+        sims = np.pad(sims, ((0, 0), (0, missing)))
+    if len(touched):
+        sims[:, touched] = graph.vectors[moved] @ graph.vectors[touched].T
+    return sims
+
+
+def find_exact(graph: NeighborGraph, moved: Indexes, sims: Similarities) -> Found:
+    """Everything, from the similarities to everyone."""
+    is_moved = np.zeros(graph.size, bool)
+    is_moved[moved] = True
+    floor = floors(
+        graph.members[: graph.size],
+        graph.sims[: graph.size],
+        least=settings().least_members,
+        threshold=threshold(),
+    )
+    floor[is_moved] = np.inf  # their own lists are searched, not repaired
+    rows, others = np.nonzero(sims >= floor)
+    offers = Edges(others.astype(np.int32), moved[rows], clamp(sims[rows, others]))
+    return Found(nearest(moved, sims, graph.depth), offers)
+
+
+def nearest(queries: Indexes, sims: Similarities, depth: int) -> Edges:
+    """The best `depth` students of each query, from similarities to everyone."""
+    sims[np.arange(len(queries)), queries] = -np.inf
+    count = min(depth, sims.shape[1])
+    best = np.argpartition(sims, sims.shape[1] - count, axis=1)[:, -count:]
+    near = np.take_along_axis(sims, best, axis=1)
+    rows, places = np.nonzero(near >= threshold())
+    return Edges(queries[rows], best[rows, places].astype(np.int32), clamp(near[rows, places]))
+
+
+def find_indexed(conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes) -> Found:
+    """Own lists and surroundings from the index; lists that held a moved student from the copy."""
+    near = _search(conn, graph, moved, max(SURROUNDINGS, graph.depth))
+    near = near.where(near.sim >= threshold())
+    is_moved = np.zeros(graph.size, bool)
+    is_moved[moved] = True
+    around = Edges(near.b, near.a, near.sim).where(~is_moved[near.b])
+    owners, places = holders(graph, is_moved)
+    held = graph.members[owners, places]
+    told = set(zip(around.a.tolist(), around.b.tolist(), strict=True))
+    pairs = [pair for pair in zip(owners.tolist(), held.tolist(), strict=True) if pair not in told]
+    return Found(near, around.join(_compare_pairs(conn, graph, pairs)))
+
+
+def nearest_indexed(conn: psycopg.Connection, graph: NeighborGraph, queries: Indexes) -> Edges:
+    """The best `graph.depth` students of each query, from the index."""
+    near = _search(conn, graph, queries, graph.depth)
+    return near.where(near.sim >= threshold())
+
+
+def holders(graph: NeighborGraph, is_moved: NDArray[np.bool_]) -> tuple[Indexes, Indexes]:
+    """Places of moved students in the lists of those that did not move: (owners, places)."""
+    members = graph.members[: graph.size]
+    holds = (members >= 0) & is_moved[members] & ~is_moved[:, None]
+    owners, places = np.nonzero(holds)
+    return owners.astype(np.int32), places.astype(np.int32)
+
+
+def clamp(sims: Similarities) -> Similarities:
+    """Into [0, 1]: rounding makes a vector a little more than itself; anything else is counted."""
+    wrong = int(np.count_nonzero(np.abs(sims) > 1 + ROUNDING))
+    if wrong:
+        NEIGHBORS_OUT_OF_RANGE.add(wrong)
+    return np.clip(sims, 0, 1)
+
+
+def ef_search(students: int) -> int:
+    """How far to look around for a recall of 0.99: 40 at 10,000 students, 200 at 100,000."""
+    return int(np.clip(40 * (max(students, 1) / 10_000) ** 0.7, 40, 1000))
+
+
+def _search(conn: psycopg.Connection, graph: NeighborGraph, queries: Indexes, most: int) -> Edges:
+    conn.execute(SET_EF_SEARCH, {"ef_search": max(ef_search(graph.size), most + 1)})
+    statement = sql.SQL(SEARCH_INDEX).format(**_model())
+    rows = conn.execute(statement, {"keys": graph.names(queries), "limit": most + 1}, binary=True)
+    return _edges(graph, rows.fetchall())
+
+
+def _compare_pairs(
+    conn: psycopg.Connection, graph: NeighborGraph, pairs: Sequence[tuple[int, int]]
+) -> Edges:
+    if not pairs:
+        return Edges.none()
+    statement = sql.SQL(COMPARE_PAIRS).format(**_model())
+    names = {
+        "a": [graph.ids[a] for a, _ in pairs],
+        "b": [graph.ids[b] for _, b in pairs],
+    }
+    return _edges(graph, conn.execute(statement, names, binary=True).fetchall())
+
+
+def _edges(graph: NeighborGraph, rows: Sequence[tuple[str, str, float]]) -> Edges:
+    """Rows as edges; a student that this copy does not know yet has a change of its own coming."""
+    known = [
+        (graph.index[a], graph.index[b], sim)
+        for a, b, sim in rows
+        if a in graph.index and b in graph.index
+    ]
+    return Edges(
+        np.array([a for a, _, _ in known], np.int32),
+        np.array([b for _, b, _ in known], np.int32),
+        clamp(np.array([sim for _, _, sim in known], np.float32)),
+    )
+
+
+def _model() -> dict[str, sql.Composable]:
+    """Literals, because the index is partial on them and a plan must be able to see that."""
+    return {
+        "model": sql.Literal(settings().model),
+        "dimensions": sql.Literal(settings().embedding_dimensions),
+    }
