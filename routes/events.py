@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.wake import send
-from routes.operations import Operation, reply
+from routes.operations import Operation, media_type, reply
 from routes.problems import Problem, invalid
 from workers.api_keys import Role
 from workers.events import EVENT, Event
@@ -71,10 +71,9 @@ def get_event(request: Request) -> Response:
 
 def _parse(request: Request) -> list[Event]:
     body: bytes = request.state.body
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not body.strip():
         raise Problem(400, "the body is empty")
-    if media_type == NDJSON:
+    if media_type(request) == NDJSON:
         return list(_parse_lines(body))
     try:
         shape = from_json(body)
@@ -93,15 +92,15 @@ def _parse(request: Request) -> list[Event]:
 
 
 def _parse_lines(body: bytes) -> Iterator[Event]:
-    lines = [(number, line) for number, line in enumerate(body.split(b"\n")) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     _check_count(len(lines))
-    for number, line in lines:
+    for index, (number, line) in enumerate(lines):
         try:
             yield EVENT.validate_json(line)
         except ValidationError as error:
             if error.errors()[0]["type"] == "json_invalid":
-                raise Problem(400, f"line {number + 1} is not JSON") from None
-            raise invalid(error, "events", number) from None
+                raise Problem(400, f"line {number} is not JSON") from None
+            raise invalid(error, "events", index) from None
 
 
 def _check_count(count: int) -> None:

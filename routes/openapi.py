@@ -112,6 +112,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         else {"text/plain": {"schema": {"type": "string"}}}
     )
     keyed = () if operation.role is None else (401, 403)
+    typed = (415,) if operation.accepts else ()
     problem = {"application/problem+json": {"schema": schemas["problem"]}}
     described: dict[str, Any] = {
         "operationId": operation.handler.__name__,
@@ -126,7 +127,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             },
             **{
                 str(status): {"description": HTTPStatus(status).phrase, "content": problem}
-                for status in sorted({*keyed, *operation.problems})
+                for status in sorted({*keyed, *typed, *operation.problems})
             },
         },
     }

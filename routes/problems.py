@@ -16,6 +16,8 @@ from workers.errors import CsvFormatError, RunActiveError, RunStoppedError, Unkn
 
 log = structlog.get_logger()
 
+REPORTED_ERRORS = 100
+
 
 class Problem(Exception):
     """Ends a request with this answer. `extra` members stand beside the standard ones."""
@@ -56,7 +58,8 @@ def invalid(error: ValidationError, *prefix: str | int) -> Problem:
         {"loc": [*prefix, *problem["loc"]], "msg": problem["msg"]}
         for problem in error.errors(include_input=False, include_url=False, include_context=False)
     ]
-    return Problem(422, f"{len(errors)} invalid value{'s' if len(errors) > 1 else ''}", errors)
+    detail = f"{len(errors)} invalid value{'s' if len(errors) > 1 else ''}"
+    return Problem(422, detail, errors[:REPORTED_ERRORS])
 
 
 def on_problem(request: Request, error: Exception) -> Response:
@@ -68,6 +71,8 @@ def on_problem(request: Request, error: Exception) -> Response:
 def on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette refused: no such route, or not with this method."""
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return answer(request, Problem(404, error.detail, reason="unknown_path"))
     response = answer(request, Problem(error.status_code, error.detail))
     response.headers.update(error.headers or {})
     return response
@@ -109,7 +114,10 @@ def on_store_down(request: Request, error: Exception) -> Response:
 def on_unexpected(request: Request, error: Exception) -> Response:
     """A defect of ours: told to the log in full, to the caller not at all."""
     log.error("request_failed", path=request.url.path, exc_info=error)
-    return answer(request, Problem(500, "internal error"))
+    response = answer(request, Problem(500, "internal error"))
+    # Starlette sends this answer past the middleware that adds the header to all others.
+    response.headers["X-Request-ID"] = request.scope["request_id"]
+    return response
 
 
 HANDLERS = {

@@ -6,7 +6,9 @@ ON CONFLICT DO NOTHING
 RETURNING student_id;
 
 -- name: update_students
--- Lay the given fields over the stored rows; returns those that differ afterwards.
+-- Lay the given fields over the stored rows; returns those that differ afterwards. The lock lets
+-- workers store what refers to the student: with a stronger one the two would deadlock over the
+-- ledger's row.
 UPDATE students s SET
     grade_level = n.grade_level, age = n.age, homeroom_teacher = n.homeroom_teacher,
     prior_year_reading_score = n.prior_year_reading_score, lunch_period = n.lunch_period,
@@ -15,7 +17,7 @@ FROM (
     SELECT n.* FROM students o
     JOIN unnest(%(ids)s::text[], %(facts)s::jsonb[]) AS given (student_id, facts) USING (student_id)
     CROSS JOIN LATERAL jsonb_populate_record(o, given.facts) n
-    ORDER BY o.student_id FOR UPDATE OF o
+    ORDER BY o.student_id FOR NO KEY UPDATE OF o
 ) n
 WHERE s.student_id = n.student_id
   AND (s.grade_level, s.age, s.homeroom_teacher, s.prior_year_reading_score, s.lunch_period)
@@ -31,7 +33,8 @@ ON CONFLICT DO NOTHING
 RETURNING book_id;
 
 -- name: update_books
--- Lay the given fields over the stored rows; returns those that differ afterwards.
+-- Lay the given fields over the stored rows; returns those that differ afterwards. The lock keeps
+-- new loans of the books out until the commit: their readers would otherwise not be found.
 UPDATE books b SET
     title = n.title, author = n.author, isbn = n.isbn, genre = n.genre, keywords = n.keywords,
     description = n.description, page_count = n.page_count, publication_year = n.publication_year,
@@ -50,6 +53,11 @@ WHERE b.book_id = n.book_id
       (n.title, n.author, n.isbn, n.genre, n.keywords, n.description, n.page_count,
        n.publication_year, n.difficulty_band, n.reading_level, n.average_rating)
 RETURNING b.book_id;
+
+-- name: find_loans
+-- Which loans have these ids now.
+SELECT checkout_id, student_id, book_id, checkout_date FROM checkouts
+WHERE checkout_id = ANY(%(ids)s::text[]);
 
 -- name: move_checkouts
 -- A loan whose own id is now told with another student, book or date: the old row goes.
@@ -90,6 +98,10 @@ RETURNING c.student_id, c.book_id, c.checkout_date;
 -- name: find_readers
 -- Who has borrowed any of these books.
 SELECT DISTINCT book_id, student_id FROM checkouts WHERE book_id = ANY(%(ids)s::text[]);
+
+-- name: lock_books
+-- Keep new loans of these books out until the commit.
+SELECT book_id FROM books WHERE book_id = ANY(%(ids)s::text[]) ORDER BY book_id FOR UPDATE;
 
 -- name: delete_books
 -- Remove books; their loans go along.

@@ -19,3 +19,15 @@ DELETE FROM graph_changes WHERE written_at < now() - make_interval(secs => %(sec
 -- name: read_seq
 -- The newest change.
 SELECT coalesce(max(seq), 0) FROM graph_changes;
+
+-- name: limit_wait
+-- For the transaction that waits for its turn.
+SELECT set_config('lock_timeout', %(milliseconds)s::text, true);
+
+-- name: take_turn
+-- Become the one process that updates neighbours; held across transactions.
+SELECT pg_advisory_lock(hashtext('kinfold.neighbors'));
+
+-- name: end_turn
+-- Let another process update neighbours.
+SELECT pg_advisory_unlock(hashtext('kinfold.neighbors'));

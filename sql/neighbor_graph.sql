@@ -11,3 +11,13 @@ WHERE student_id = ANY(%(ids)s) AND model = %(model)s AND dimensions = %(dimensi
 -- name: read_lists
 -- The edges of some lists.
 SELECT a, b, sim FROM student_similarity WHERE a = ANY(%(ids)s);
+
+-- name: find_other_models
+-- Whether some students still have a vector of another model.
+SELECT EXISTS (
+    SELECT FROM student_embeddings WHERE model <> %(model)s OR dimensions <> %(dimensions)s
+);
+
+-- name: delete_lists
+-- Some lists, whole: after a change of model they may hold edges that no copy of the graph knows of.
+DELETE FROM student_similarity WHERE a = ANY(%(ids)s);

@@ -1,12 +1,12 @@
 -- name: delete_edges
 -- Edges that are no more.
-DELETE FROM student_similarity e USING unnest(%(a)s::text[], %(b)s::text[]) AS gone (a, b)
+DELETE FROM student_similarity e USING unnest(%(a)b::text[], %(b)b::text[]) AS gone (a, b)
 WHERE e.a = gone.a AND e.b = gone.b;
 
 -- name: update_edges
 -- Edges whose other end moved: their similarity is corrected in place.
-UPDATE student_similarity e SET sim = moved.sim, last_event = moved.last_event
-FROM unnest(%(a)s::text[], %(b)s::text[], %(sim)s::real[], %(last_event)s::uuid[])
+UPDATE student_similarity e SET sim = moved.sim::real, last_event = moved.last_event
+FROM unnest(%(a)b::text[], %(b)b::text[], %(sim)b::float8[], %(last_event)s::uuid[])
      AS moved (a, b, sim, last_event)
 WHERE e.a = moved.a AND e.b = moved.b;
 

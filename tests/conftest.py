@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from starlette.testclient import TestClient
 
 from embedded.services import embedded_services
 from tests.embeddings_server import EmbeddingsServer, serving_embeddings
@@ -122,3 +123,12 @@ def embeddings_server(configure: Callable[..., None]) -> Iterator[EmbeddingsServ
     with serving_embeddings() as server:
         configure(OPENAI_BASE_URL=server.url, EMBEDDING_TIMEOUT_S=0.5)
         yield server
+
+
+@pytest.fixture
+def client(stores: None) -> Iterator[TestClient]:
+    """The app, called from this machine; what it fails to handle is raised in the test."""
+    from api import app
+
+    with TestClient(app, client=("127.0.0.1", 50000)) as client:
+        yield client

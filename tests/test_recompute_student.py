@@ -284,6 +284,7 @@ def test_another_model_or_dimension_embeds_again_and_compares_only_its_own_vecto
         work_off([WakeUp(EMBEDDING, "S5")])
         assert len(embeddings_server.inputs) == 6
         assert len(read_neighbors("S5").neighbors) == 5
+        assert rows("SELECT key, error FROM freshness WHERE wanted > done") == []
 
 
 def test_a_thousand_checkouts_cost_no_more_than_their_texts_and_again_nothing(

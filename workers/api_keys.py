@@ -31,9 +31,10 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
     """
     keys = []
     for position, entry in enumerate(filter(None, map(str.strip, text.split(","))), start=1):
-        name, role, digest = [*entry.split(":"), "", ""][:3]
+        name, role, digest = parts if len(parts := entry.split(":")) == 3 else ("", "", "")
         if (
-            role not in Role.__members__
+            not name
+            or role not in Role.__members__
             or len(digest) != 64
             or set(digest) - set("0123456789abcdef")
         ):

@@ -1,8 +1,9 @@
 """Lay what events say over the fact tables, and tell what that changed and made stale.
 
 A list of events is applied in steps. Within a step everything is set-based: first the upserts,
-then the deletions. An event about something that the step deletes opens the next step, so the
-result is the one of applying the events one by one.
+then the deletions. An event whose effect depends on another one of its step opens the next step,
+so the result is the one of applying the events one by one. Only a change that its own list takes
+back leaves no trace.
 """
 
 from collections import defaultdict
@@ -33,10 +34,12 @@ INSERT_STUDENTS = query("apply_facts.insert_students")
 UPDATE_STUDENTS = query("apply_facts.update_students")
 INSERT_BOOKS = query("apply_facts.insert_books")
 UPDATE_BOOKS = query("apply_facts.update_books")
+FIND_LOANS = query("apply_facts.find_loans")
 MOVE_CHECKOUTS = query("apply_facts.move_checkouts")
 INSERT_CHECKOUTS = query("apply_facts.insert_checkouts")
 UPDATE_CHECKOUTS = query("apply_facts.update_checkouts")
 FIND_READERS = query("apply_facts.find_readers")
+LOCK_BOOKS = query("apply_facts.lock_books")
 DELETE_BOOKS = query("apply_facts.delete_books")
 FIND_HOLDERS = query("apply_facts.find_holders")
 DELETE_STUDENTS = query("apply_facts.delete_students")
@@ -53,18 +56,17 @@ class Effects:
     """What a list of events did.
 
     `outcomes` has one entry per event; `stale` maps kind and key to the events that made the
-    key stale, in the order of the list.
+    key stale.
     """
 
     outcomes: dict[UUID, Outcome] = field(default_factory=dict)
-    stale: dict[Kind, dict[str, list[UUID]]] = field(
-        default_factory=lambda: {kind: defaultdict(list) for kind in Kind}
+    stale: dict[Kind, dict[str, set[UUID]]] = field(
+        default_factory=lambda: {kind: defaultdict(set) for kind in Kind}
     )
 
     def note(self, kind: Kind, key: str, event_id: UUID) -> None:
         """Note that the event made the key stale."""
-        if event_id not in self.stale[kind][key]:
-            self.stale[kind][key].append(event_id)
+        self.stale[kind][key].add(event_id)
 
     def consequential(self) -> set[UUID]:
         """The events that changed a row or made something stale."""
@@ -81,7 +83,7 @@ class Effects:
 def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effects:
     """Apply events in order inside the caller's transaction."""
     effects = Effects()
-    for upserts, deletions in _steps(events):
+    for upserts, deletions in _steps(events, _known_loans(conn, events)):
         _upsert_books(conn, [e for e in upserts if isinstance(e[1], BookChanged)], effects)
         _upsert_students(conn, [e for e in upserts if isinstance(e[1], StudentChanged)], effects)
         loans = [e for e in upserts if isinstance(e[1], CheckoutAdded | CheckoutReturned)]
@@ -91,10 +93,30 @@ def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effec
     return effects
 
 
-def _steps(events: Sequence[Identified]) -> Iterator[tuple[list[Identified], list[Identified]]]:
+def _known_loans(conn: psycopg.Connection, events: Sequence[Identified]) -> dict[str, Loan]:
+    """The loans that have the ids which the events tell, by id."""
+    ids = [checkout_id for _, event in events if (checkout_id := _told_id(event)) is not None]
+    if not ids:
+        return {}
+    return {row[0]: row[1:] for row in conn.execute(FIND_LOANS, {"ids": ids})}
+
+
+def _told_id(event: Event) -> str | None:
+    return event.checkout_id if isinstance(event, CheckoutAdded) else None
+
+
+def _loan(event: CheckoutAdded | CheckoutReturned) -> Loan:
+    return event.student_id, event.book_id, event.checkout_date
+
+
+def _steps(
+    events: Sequence[Identified], known_loans: Mapping[str, Loan]
+) -> Iterator[tuple[list[Identified], list[Identified]]]:
+    loans = dict(known_loans)
     upserts: list[Identified] = []
     deletions: list[Identified] = []
     deleted: set[tuple[str, str]] = set()
+    told_ids: dict[Loan, str | None] = {}
     for event_id, event in events:
         subjects = {
             (name, value)
@@ -105,9 +127,19 @@ def _steps(events: Sequence[Identified]) -> Iterator[tuple[list[Identified], lis
             deletions.append((event_id, event))
             deleted |= subjects
             continue
-        if subjects & deleted:
+        depends = bool(subjects & deleted)
+        if isinstance(event, CheckoutAdded) and "checkout_id" in event.model_fields_set:
+            loan, checkout_id = _loan(event), event.checkout_id
+            # It takes the id from another loan, or gives this one another id.
+            moves = checkout_id is not None and loans.setdefault(checkout_id, loan) != loan
+            depends = depends or moves or told_ids.get(loan, checkout_id) != checkout_id
+        if depends:
             yield upserts, deletions
-            upserts, deletions, deleted = [], [], set()
+            upserts, deletions, deleted, told_ids = [], [], set(), {}
+        if isinstance(event, CheckoutAdded) and "checkout_id" in event.model_fields_set:
+            told_ids[_loan(event)] = event.checkout_id
+            if event.checkout_id is not None:
+                loans[event.checkout_id] = _loan(event)
         upserts.append((event_id, event))
     yield upserts, deletions
 
@@ -126,10 +158,11 @@ class _Merged:
     def judge(self, effects: Effects, inserted: set[Hashable], updated: set[Hashable]) -> None:
         """Give every event its outcome, once it is known what happened to the rows."""
         for event_id, key in self.keys.items():
-            first: Outcome = (
-                "inserted" if key in inserted else "updated" if key in updated else "unchanged"
-            )
-            effects.outcomes[event_id] = self.repeats.get(event_id, first)
+            if key in inserted or key in updated:
+                first: Outcome = "inserted" if key in inserted else "updated"
+                effects.outcomes[event_id] = self.repeats.get(event_id, first)
+            else:
+                effects.outcomes[event_id] = "unchanged"
 
 
 def _merge(events: Sequence[Identified], *identity: str) -> _Merged:
@@ -177,7 +210,7 @@ def _upsert_checkouts(
 ) -> None:
     if not events:
         return
-    merged = _merge(_latest_of_each_checkout_id(events), "student_id", "book_id", "checkout_date")
+    merged = _merge(events, "student_id", "book_id", "checkout_date")
     loans = cast(list[Loan], list(merged.facts))
     columns: dict[str, list[str] | list[date]] = {
         "student_ids": [student_id for student_id, _, _ in loans],
@@ -213,29 +246,13 @@ def _upsert_checkouts(
     last_event = {loan: event_id for event_id, loan in merged.keys.items()}
     for student_id, checkout_id in moved:
         effects.note(Kind.student_embedding, student_id, last_event[named[checkout_id]])
-    for event_id, _ in events:
-        effects.outcomes.setdefault(event_id, "unchanged")
-
-
-def _latest_of_each_checkout_id(events: Sequence[Identified]) -> list[Identified]:
-    """Where one list tells a loan's id with different facts, only the last telling counts."""
-    latest: dict[str, Loan] = {}
-    for _, event in events:
-        if isinstance(event, CheckoutAdded) and event.checkout_id is not None:
-            latest[event.checkout_id] = (event.student_id, event.book_id, event.checkout_date)
-    return [
-        (event_id, event)
-        for event_id, event in events
-        if not isinstance(event, CheckoutAdded)
-        or event.checkout_id is None
-        or latest[event.checkout_id] == (event.student_id, event.book_id, event.checkout_date)
-    ]
 
 
 def _delete_books(conn: psycopg.Connection, events: Sequence[Identified], effects: Effects) -> None:
     if not events:
         return
     keys = {event_id: event.book_id for event_id, event in events if isinstance(event, BookDeleted)}
+    _ids(conn, LOCK_BOOKS, list(keys.values()))
     _note_readers(conn, keys, set(keys.values()), effects)
     deleted = _ids(conn, DELETE_BOOKS, list(keys.values()))
     for event_id, book_id in keys.items():

@@ -36,18 +36,19 @@ class Outcome:
     wake_ups: list[WakeUp] = field(default_factory=list)
 
 
-def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[WakeUp]:
+def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[WakeUp] | None:
     """Claim a batch and work on it; every failure ends in the ledger.
 
     Returns:
         The messages to send now: what follows from the work, and keys that went stale again.
+        None when nothing was due.
 
     Raises:
         psycopg.Error: the ledger itself cannot be reached; the lease runs out by itself.
     """
     batch = freshness.claim(kind, key)
     if batch is None:
-        return []
+        return None
     try:
         outcome = work(batch)
     except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback

@@ -144,7 +144,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the neighbour graph.")
     parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
     arguments = parser.parse_args()
-    configure_logging()
+    configure_logging(sys.stderr)
     open_stores()
     print(json.dumps(asdict(check_neighbors(arguments.sample)), indent=2))  # noqa: T201
     close_stores()

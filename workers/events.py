@@ -34,6 +34,16 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _six_decimals(value: float) -> float:
+    """More than anyone measures, and a number that the tables' single precision can hold."""
+    return round(value, 6)
+
+
+def _null_as_empty(value: object) -> object:
+    """Null clears a list, as it clears any other field."""
+    return [] if value is None else value
+
+
 def _band_name(value: object) -> object:
     """ "Late Elementary" and "late-elementary" are the band late_elementary."""
     return (
@@ -49,12 +59,13 @@ Id = Annotated[
 Label = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
 Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_no_nul)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_no_nul)]
-Tags = Annotated[list[Tag], Field(max_length=100)]
+Tags = Annotated[list[Tag], Field(max_length=100), BeforeValidator(_null_as_empty)]
 Band = Annotated[
     Literal["beginner", "early_elementary", "late_elementary", "middle_school", "high_school"],
     BeforeValidator(_band_name),
 ]
 Rating = Annotated[int, Field(ge=1, le=5)]
+Decimal = Annotated[float, AfterValidator(_six_decimals)]
 
 
 class EventBase(BaseModel):
@@ -82,7 +93,7 @@ class StudentChanged(EventBase):
     grade_level: Annotated[int, Field(ge=-1, le=13)] | None = None
     age: Annotated[int, Field(ge=2, le=120)] | None = None
     homeroom_teacher: Label | None = None
-    prior_year_reading_score: Annotated[float, Field(ge=0, le=1000)] | None = None
+    prior_year_reading_score: Annotated[Decimal, Field(ge=0, le=1000)] | None = None
     lunch_period: Annotated[Label, BeforeValidator(_number_as_text)] | None = None
 
 
@@ -109,8 +120,8 @@ class BookChanged(EventBase):
     page_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     publication_year: Annotated[int, Field(ge=-3000, le=3000)] | None = None
     difficulty_band: Band | None = None
-    reading_level: Annotated[float, Field(ge=0, le=20)] | None = None
-    average_rating: Annotated[float, Field(ge=0, le=5)] | None = None
+    reading_level: Annotated[Decimal, Field(ge=0, le=20)] | None = None
+    average_rating: Annotated[Decimal, Field(ge=0, le=5)] | None = None
 
 
 class BookDeleted(EventBase):

@@ -1,9 +1,11 @@
 """Writers of the neighbour graph take turns, and tell the other workers what they did."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 from psycopg.rows import class_row
 
 from workers.queries import query
@@ -13,6 +15,11 @@ READ_SEQ = query("graph_changes.read_seq")
 READ_CHANGES = query("graph_changes.read_changes")
 RECORD_CHANGE = query("graph_changes.record_change")
 PRUNE_CHANGES = query("graph_changes.prune_changes")
+LIMIT_WAIT = query("graph_changes.limit_wait")
+TAKE_TURN = query("graph_changes.take_turn")
+END_TURN = query("graph_changes.end_turn")
+
+TURN_WAIT_MS = 1000
 
 CHANGES_KEPT_S = 3600.0
 
@@ -25,6 +32,31 @@ class Change:
     moved: Sequence[str]
     changed: Sequence[str]
     removed: Sequence[str]
+
+
+@contextmanager
+def turn(conn: psycopg.Connection) -> Iterator[bool]:
+    """Be the one process that updates neighbours inside the block, across transactions.
+
+    Two processes that take turns batch by batch would spend their time following each other. So
+    the one whose turn it is works until nothing is due. A process that does not get the turn
+    within a second may leave: whoever has it looks for due keys again before ending it, and will
+    find what was committed before the wait.
+
+    Yields:
+        Whether it is our turn.
+    """
+    try:
+        with conn.transaction():
+            conn.execute(LIMIT_WAIT, {"milliseconds": TURN_WAIT_MS})
+            conn.execute(TAKE_TURN)
+    except LockNotAvailable:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        conn.execute(END_TURN)
 
 
 def lock_graph(conn: psycopg.Connection) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from workers.apply_facts import Loan
 from workers.errors import CsvFormatError
 from workers.events import BookChanged, CheckoutAdded, Event, StudentChanged
 from workers.freshness import WakeUp, resend_stale
@@ -78,15 +79,15 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
     """
     # Bytes that are not UTF-8 survive as surrogates until their own cell is reported.
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
-    records = _records(list(io.StringIO(text, newline="")))
+    lines = list(io.StringIO(text, newline=""))
+    records = ((line, record) for line, record in _records(lines) if record != [])
     header = _header(table, next(records, None))
     report = ImportReport()
     chunk: list[Event] = []
+    loans: dict[str, tuple[int, Loan]] = {}
     for line, record in records:
-        if record == []:
-            continue
         report.rows += 1
-        event = _event(table, header, line, record)
+        event = _not_told_otherwise(_event(table, header, line, record), line, loans)
         if isinstance(event, list):
             report.refuse(event)
             continue
@@ -118,7 +119,7 @@ def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
 
 
 def _header(table: Table, first: tuple[int, list[str] | str] | None) -> list[str]:
-    if first is None or first[1] == []:
+    if first is None:
         raise CsvFormatError("the file is empty: a header line comes first")
     if isinstance(first[1], str):
         raise CsvFormatError(f"the header cannot be read: {first[1]}")
@@ -172,6 +173,19 @@ def _event(
         ]
 
 
+def _not_told_otherwise(
+    event: Event | list[CsvError], line: int, loans: dict[str, tuple[int, Loan]]
+) -> Event | list[CsvError]:
+    """Refuse a loan's id that an earlier line has for another loan: each would undo the other."""
+    if not isinstance(event, CheckoutAdded) or event.checkout_id is None:
+        return event
+    loan = (event.student_id, event.book_id, event.checkout_date)
+    first_line, first = loans.setdefault(event.checkout_id, (line, loan))
+    if first == loan:
+        return event
+    return [CsvError(line, "checkout_id", f"stands in line {first_line} for another loan")]
+
+
 def _record(events: Sequence[Event], report: ImportReport) -> None:
     if not events:
         return
@@ -217,7 +231,7 @@ def _tags(cell: str) -> list[str]:
         return [part.strip() for part in re.split(r"[,;|]", cell) if part.strip()]
     try:
         tags = json.loads(cell)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not a JSON list: {error}") from None
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ValueError("not a JSON list of texts")
@@ -275,7 +289,7 @@ def main() -> int:
     parser.add_argument("table", choices=list(Table), type=Table)
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
-    configure_logging()
+    configure_logging(sys.stderr)
     open_stores()
     try:
         report = import_csv(arguments.table, arguments.file.read_bytes())

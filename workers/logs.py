@@ -2,14 +2,19 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 from workers.settings import settings
 
 
-def configure_logging() -> None:
-    """Route structlog and the standard library's loggers to stdout in one format."""
+def configure_logging(stream: TextIO = sys.stdout) -> None:
+    """Route structlog and the standard library's loggers to one stream in one format.
+
+    Args:
+        stream: stderr for commands whose answer goes to stdout.
+    """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -18,14 +23,14 @@ def configure_logging() -> None:
     renderer: list[structlog.types.Processor] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if settings().kinfold_env == "production"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        else [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

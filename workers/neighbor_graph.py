@@ -19,6 +19,8 @@ from workers.settings import settings
 READ_IDS = query("neighbor_graph.read_ids")
 READ_VECTORS = query("neighbor_graph.read_vectors")
 READ_LISTS = query("neighbor_graph.read_lists")
+FIND_OTHER_MODELS = query("neighbor_graph.find_other_models")
+DELETE_LISTS = query("neighbor_graph.delete_lists")
 
 # A copy that has not followed for half of that is loaded anew: changes it needs may be gone.
 FOLLOWS_FOR_S = CHANGES_KEPT_S / 2
@@ -40,6 +42,10 @@ class NeighborGraph:
         self.sims: Similarities = np.empty((0, self.depth), np.float32)
         self.vectors: Vectors = np.empty((0, 0), np.float32)
         self.seq = newest_change(conn)
+        # After a change of model, until everyone has been embedded again.
+        self.mixed_models = conn.execute(FIND_OTHER_MODELS, model_parameters()).fetchone() == (
+            True,
+        )
         self._followed_at = time.monotonic()
         ids = [student_id for (student_id,) in conn.execute(READ_IDS, model_parameters())]
         self.add(ids)
@@ -110,6 +116,13 @@ class NeighborGraph:
         if self.with_vectors and rows:
             self._grow_vectors(0)
             self.vectors[rows] = 0
+
+    def delete_lists(self, conn: psycopg.Connection, ids: Sequence[str]) -> None:
+        """Begin these lists anew, stored edges that this copy does not know of included."""
+        conn.execute(DELETE_LISTS, {"ids": list(ids)})
+        rows = [self.index[student_id] for student_id in ids if student_id in self.index]
+        self.members[rows] = -1
+        self.sims[rows] = -np.inf
 
     def move(self, vectors: Mapping[str, Vectors]) -> Indexes:
         """Note the new vectors of students, who may be new; returns their indexes."""

@@ -238,7 +238,7 @@ def _say(run_id: UUID) -> None:
 def main() -> int:
     """`python -m workers.rebuild_neighbors`: a run in this process, with progress."""
     argparse.ArgumentParser(description="Rebuild the neighbour graph exactly.").parse_args()
-    configure_logging()
+    configure_logging(sys.stderr)
     open_stores()
     try:
         run_id = create_run(RunKind.rebuild_neighbors)

@@ -53,7 +53,7 @@ def recompute_student(key: str) -> list[WakeUp]:
     Returns:
         Messages for the neighbours that are stale now, and for students that are stale again.
     """
-    return attempt(Kind.student_embedding, key, recompute_batch)
+    return attempt(Kind.student_embedding, key, recompute_batch) or []
 
 
 def recompute_batch(batch: Batch) -> Outcome:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import psycopg
-from psycopg.errors import DeadlockDetected, UniqueViolation
+from psycopg.errors import DeadlockDetected, ForeignKeyViolation, UniqueViolation
 
 from workers.apply_facts import Effects, Identified, Outcome, apply_facts
 from workers.events import Event
@@ -49,8 +49,9 @@ def record_events(events: Sequence[Event], *, log_unchanged: bool = True) -> Rec
     for _ in range(RETRIES):
         try:
             return _record(identified, log_unchanged=log_unchanged)
-        except (DeadlockDetected, UniqueViolation):
-            # Two lists that touch the same rows from different ends; nothing was stored.
+        except (DeadlockDetected, ForeignKeyViolation, UniqueViolation):
+            # Two lists that touch the same rows from different ends, or a loan whose student or
+            # book was deleted meanwhile; nothing was stored.
             continue
     return _record(identified, log_unchanged=log_unchanged)
 
@@ -66,7 +67,7 @@ def _record(identified: list[Identified], *, log_unchanged: bool) -> Recorded:
         else:
             effects = apply_facts(conn, list(first.items()))
             log_events(conn, _types(first, effects.consequential()))
-        wakes = _raise_stale(conn, effects)
+        wakes = _raise_stale(conn, effects, list(first))
     outcomes: list[Outcome] = []
     for event_id, _ in identified:
         known = first.pop(event_id, None) is not None and event_id in effects.outcomes
@@ -106,11 +107,16 @@ def log_effects(
     )
 
 
-def _raise_stale(conn: psycopg.Connection, effects: Effects) -> list[WakeUp]:
+def _raise_stale(
+    conn: psycopg.Connection, effects: Effects, in_order: Sequence[UUID]
+) -> list[WakeUp]:
+    """Raise what is stale; each key's last event is the last one of the list that concerns it."""
+    position = {event_id: place for place, event_id in enumerate(in_order)}
     wakes: list[WakeUp] = []
     for kind, causes in effects.stale.items():
         if causes:
-            wanted = raise_wanted(conn, kind, {key: events[-1] for key, events in causes.items()})
-            log_effects(conn, kind, causes, wanted)
+            ordered = {key: sorted(ids, key=position.__getitem__) for key, ids in causes.items()}
+            wanted = raise_wanted(conn, kind, {key: ids[-1] for key, ids in ordered.items()})
+            log_effects(conn, kind, ordered, wanted)
             wakes += wake_ups(kind, wanted)
     return wakes

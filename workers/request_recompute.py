@@ -22,9 +22,10 @@ def request_recompute(student_id: str) -> tuple[UUID, WakeUp]:
     """
     event_id = uuid4()
     with transaction() as conn:
+        log_events(conn, {event_id: "student_recompute_requested"})
+        # The ledger first, as a deletion does it: in the other order the two could deadlock.
+        wanted = raise_wanted(conn, Kind.student_embedding, {student_id: event_id})
         if conn.execute(FIND_STUDENT, {"student_id": student_id}).fetchone() is None:
             raise UnknownKeyError("unknown_student", student_id)
-        log_events(conn, {event_id: "student_recompute_requested"})
-        wanted = raise_wanted(conn, Kind.student_embedding, {student_id: event_id})
         log_effects(conn, Kind.student_embedding, {student_id: [event_id]}, wanted)
     return event_id, WakeUp(Kind.student_embedding, student_id)

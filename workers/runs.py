@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -173,7 +173,7 @@ def read_run(run_id: UUID) -> Run:
         run = cursor.execute(READ, {"run_id": run_id}).fetchone()
     if run is None:
         raise UnknownKeyError("unknown_run", str(run_id))
-    return run
+    return replace(run, kind=RunKind(run.kind))
 
 
 def list_runs(limit: int, before: tuple[datetime, UUID] | None = None) -> list[Run]:

@@ -30,8 +30,8 @@ class Stores:
 _open: Stores | None = None
 
 
-def redis_client(url: str, *, timeout_s: float = 5.0) -> redis.Redis:
-    """A Redis client that gives up after `timeout_s` and retries a broken connection three times.
+def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> redis.Redis:
+    """A Redis client that gives up after `timeout_s` and tries a broken connection again.
 
     Connects on first use. `rediss://` does not check the certificate's issuer, because hosted
     Redis (Heroku) presents self-signed ones.
@@ -42,7 +42,7 @@ def redis_client(url: str, *, timeout_s: float = 5.0) -> redis.Redis:
         socket_timeout=timeout_s,
         socket_connect_timeout=min(timeout_s, 2.0),
         health_check_interval=30,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries),
         **tls,
     )
 
@@ -60,7 +60,7 @@ def open_stores() -> Stores:
             str(settings().database_url),
             min_size=1,
             max_size=settings().postgres_pool_size,
-            timeout=10,
+            timeout=5,
             kwargs={"autocommit": True, "connect_timeout": 5},
             configure=register_vector,
             check=ConnectionPool.check_connection,

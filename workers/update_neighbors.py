@@ -7,17 +7,19 @@ moved, the batch that came later has seen both.
 """
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from workers import freshness
 from workers.attempt import Outcome, attempt
 from workers.freshness import Batch, Kind, WakeUp
-from workers.graph_changes import lock_graph, record_change
+from workers.graph_changes import lock_graph, record_change, turn
 from workers.index_vectors import search_is_exact
 from workers.neighbor_graph import NeighborGraph, Vectors, read_vectors
 from workers.repair_lists import (
@@ -43,14 +45,18 @@ from workers.settings import settings
 from workers.stores import connection, transaction
 from workers.write_edges import write_edges
 
+# A worker that is told to stop has twenty seconds.
+TURN_S = 10.0
+
 
 @dataclass(frozen=True)
 class NewLists:
-    """Lists by owner, as they are and as they shall be."""
+    """Lists by owner, as they are and as they shall be; `searched` ones were made from scratch."""
 
     owners: Indexes
     old: tuple[Indexes, Similarities]
     new: tuple[Indexes, Similarities]
+    searched: NDArray[np.bool_]
 
     def difference(self) -> Difference:
         """The edges to write."""
@@ -58,17 +64,39 @@ class NewLists:
 
 
 class _Copy:
-    """The process's copy of the graph, used by one thread at a time."""
+    """The process's copy of the graph, used by one thread at a time while one other waits."""
 
     lock = threading.Lock()
+    places = threading.BoundedSemaphore(2)
     graph: NeighborGraph | None = None
 
 
 def update_neighbors(key: str) -> list[WakeUp]:
-    """Bring the graph up to date with `key` and other students that moved."""
-    # Waiting threads claim nothing, so that what arrives meanwhile becomes one larger batch.
-    with _Copy.lock:
-        return attempt(Kind.student_neighbors, key, update_batch)
+    """Bring the graph up to date with `key` and other students that moved, until none is left.
+
+    Returns:
+        Messages to send: more to do after `TURN_S` seconds. Nothing when another thread or
+        process is about to do it.
+    """
+    if not _Copy.places.acquire(blocking=False):
+        # The thread that waits has not looked for due keys yet: it will find this one.
+        return []
+    try:
+        with _Copy.lock, connection() as conn, turn(conn) as ours:
+            return _work_until_done(key) if ours else []
+    finally:
+        _Copy.places.release()
+
+
+def _work_until_done(key: str) -> list[WakeUp]:
+    ends_at = time.monotonic() + TURN_S
+    wake_ups: list[WakeUp] = []
+    while time.monotonic() < ends_at:
+        found = attempt(Kind.student_neighbors, key, update_batch)
+        if found is None:
+            return wake_ups
+        wake_ups += found
+    return [*wake_ups, WakeUp(Kind.student_neighbors, key)]
 
 
 def update_batch(batch: Batch) -> Outcome:
@@ -79,6 +107,12 @@ def update_batch(batch: Batch) -> Outcome:
         # The copy may be ahead of what is stored now.
         forget_graph()
         raise
+
+
+def load_graph() -> None:
+    """Load the process's copy ahead of the first batch."""
+    with _Copy.lock, connection() as conn:
+        _current_graph(conn)
 
 
 def forget_graph() -> None:
@@ -101,6 +135,8 @@ def _update(batch: Batch) -> Outcome:
             sims = compare_again(graph, moved, sims, touched)
         gone = [key for key in ours if key not in vectors and key in graph.index]
         graph.remove(gone)
+        if graph.mixed_models:
+            graph.delete_lists(conn, ours)
         lists = _new_lists(conn, graph, moved, sims)
         changed = graph.names(lists.owners)
         events = {key: batch.claims[key].last_event for key in ours}
@@ -174,6 +210,7 @@ def _new_lists(
             np.concatenate([own_members, repaired.members]),
             np.concatenate([own_sims, repaired.sims]),
         ),
+        np.concatenate([np.ones(len(moved), bool), repaired.short]),
     )
 
 
@@ -188,10 +225,13 @@ def _causes(
     moved: Indexes,
     events: Mapping[str, UUID | None],
 ) -> dict[int, UUID | None]:
-    """The event behind each list's changes, by owner: its own, or that of one who left it."""
+    """The event behind edges: the moved student's, or for a list that was searched again that of
+    one who left it.
+    """
     by_index = {int(index): events[graph.ids[index]] for index in moved}
     causes = dict(by_index)
-    for owner, members in zip(lists.owners.tolist(), lists.old[0].tolist(), strict=True):
+    owners, members = lists.owners[lists.searched], lists.old[0][lists.searched]
+    for owner, row in zip(owners.tolist(), members.tolist(), strict=True):
         if owner not in causes:
-            causes[owner] = next((by_index[m] for m in members if m in by_index), None)
+            causes[owner] = next((by_index[m] for m in row if m in by_index), None)
     return causes
