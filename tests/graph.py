@@ -1,9 +1,10 @@
 """Students as bare vectors, and what the graph over them should be."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from uuid import uuid4
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from workers import freshness
@@ -29,7 +30,11 @@ def store_vectors(vectors: Vectors) -> None:
                 " dimensions = excluded.dimensions",
                 [student_id, settings().model, len(vec), vec.tobytes(), vec],
             )
-        freshness.raise_wanted(conn, Kind.student_neighbors, dict.fromkeys(vectors))
+        raise_neighbors(conn, vectors)
+
+
+def raise_neighbors(conn: psycopg.Connection, ids: Iterable[str]) -> None:
+    freshness.raise_wanted(conn, Kind.student_neighbors, dict.fromkeys(ids))
 
 
 def delete_students(ids: list[str]) -> None:

@@ -41,6 +41,7 @@ class NeighborGraph:
         self.members: Indexes = np.empty((0, self.depth), np.int32)
         self.sims: Similarities = np.empty((0, self.depth), np.float32)
         self.vectors: Vectors = np.empty((0, 0), np.float32)
+        self.moved = 0  # by the last batch
         self.seq = newest_change(conn)
         # After a change of model, until everyone has been embedded again.
         self.mixed_models = conn.execute(FIND_OTHER_MODELS, model_parameters()).fetchone() == (

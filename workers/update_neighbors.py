@@ -43,6 +43,7 @@ from workers.search_neighbors import (
 )
 from workers.settings import settings
 from workers.stores import connection, transaction
+from workers.vacuum_graph import VacuumClock
 from workers.write_edges import write_edges
 
 # A worker that is told to stop has twenty seconds.
@@ -69,6 +70,7 @@ class _Copy:
     lock = threading.Lock()
     places = threading.BoundedSemaphore(2)
     graph: NeighborGraph | None = None
+    vacuum = VacuumClock()
 
 
 def update_neighbors(key: str) -> list[WakeUp]:
@@ -83,12 +85,12 @@ def update_neighbors(key: str) -> list[WakeUp]:
         return []
     try:
         with _Copy.lock, connection() as conn, turn(conn) as ours:
-            return _work_until_done(key) if ours else []
+            return _work_until_done(conn, key) if ours else []
     finally:
         _Copy.places.release()
 
 
-def _work_until_done(key: str) -> list[WakeUp]:
+def _work_until_done(conn: psycopg.Connection, key: str) -> list[WakeUp]:
     ends_at = time.monotonic() + TURN_S
     wake_ups: list[WakeUp] = []
     while time.monotonic() < ends_at:
@@ -96,6 +98,8 @@ def _work_until_done(key: str) -> list[WakeUp]:
         if found is None:
             return wake_ups
         wake_ups += found
+        if _Copy.graph is not None:
+            _Copy.vacuum.count(conn, _Copy.graph.moved, _Copy.graph.size)
     return [*wake_ups, WakeUp(Kind.student_neighbors, key)]
 
 
@@ -145,6 +149,7 @@ def _update(batch: Batch) -> Outcome:
         again = freshness.mark_done(conn, batch, ours)
     graph.members[lists.owners], graph.sims[lists.owners] = lists.new
     graph.seq = seq
+    graph.moved = len(moved)
     return Outcome(done=ours, wake_ups=freshness.wake_ups(Kind.student_neighbors, again))
 
 

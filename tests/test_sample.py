@@ -1,0 +1,64 @@
+"""The sample library: good neighbours can be told from bad ones, and Kinfold finds them."""
+
+import filecmp
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tests.work_off import work_off
+from workers.freshness import Kind, find_overdue, summarize
+from workers.load_sample import SAMPLE, load_sample
+from workers.read_student import read_neighbors, read_student
+from workers.settings import settings
+from workers.stores import connection
+
+
+def load_and_work_off() -> list[str]:
+    assert load_sample()
+    work_off(find_overdue())
+    with connection() as conn:
+        return [student_id for (student_id,) in conn.execute("SELECT student_id FROM students")]
+
+
+def leading_genre(student_id: str) -> str:
+    profile = read_student(student_id).profile
+    assert profile is not None
+    shares = profile["genre_shares"]
+    assert isinstance(shares, dict)
+    return str(next(iter(shares)))
+
+
+def test_neighbours_share_their_leading_taste_far_more_often_than_by_chance(stores: None) -> None:
+    students = load_and_work_off()
+    taste = {student_id: leading_genre(student_id) for student_id in students}
+    chance = sum((count / len(taste)) ** 2 for count in Counter(taste.values()).values())
+    lists = {student_id: read_neighbors(student_id).neighbors for student_id in students}
+    same = [
+        taste[neighbor.student_id] == taste[student_id]
+        for student_id, neighbors in lists.items()
+        for neighbor in neighbors
+    ]
+    assert {len(neighbors) for neighbors in lists.values()} == {settings().max_neighbors}
+    assert sum(same) / len(same) > 3 * chance
+
+
+def test_everything_is_fresh_after_the_sample_is_worked_off(stores: None) -> None:
+    load_and_work_off()
+    assert {(row.kind, row.total, row.fresh) for row in summarize()} == {
+        (kind, 120, 120) for kind in Kind
+    }
+
+
+def test_the_sample_is_loaded_once(stores: None) -> None:
+    assert load_sample()
+    assert not load_sample()
+
+
+def test_the_generator_makes_the_files_that_are_there(tmp_path: Path) -> None:
+    for name in ("generate.py", "catalog.csv"):
+        shutil.copy(SAMPLE / name, tmp_path)
+    subprocess.run([sys.executable, "generate.py"], cwd=tmp_path, check=True, capture_output=True)
+    for name in ("students.csv", "checkouts.csv"):
+        assert filecmp.cmp(SAMPLE / name, tmp_path / name, shallow=False)
