@@ -27,7 +27,7 @@ from workers.check_neighbors import check_neighbors
 from workers.index_vectors import index_vectors
 from workers.migrate import migrate
 from workers.neighbor_graph import NeighborGraph
-from workers.search_neighbors import compare, find_indexed, nearest
+from workers.search_neighbors import compare, nearest, search_around
 from workers.settings import settings
 from workers.stores import close_stores, connect, connection, open_stores
 from workers.update_neighbors import load_graph, update_neighbors
@@ -226,7 +226,7 @@ def search_latency(population: Population) -> list[Figure]:
             if exact:
                 work = lambda: nearest(query, compare(graph, query), graph.depth)  # noqa: B023, E731
             else:
-                work = lambda: find_indexed(conn, graph, query)  # noqa: B023, E731
+                work = lambda: search_around(graph, query)  # noqa: B023, E731
             times.append(1000 * seconds(work))
     how = "exact" if exact else "HNSW, with the surroundings"
     p50, p99 = np.percentile(times, [50, 99])

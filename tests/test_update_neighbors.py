@@ -20,6 +20,7 @@ from tests.graph import (
     delete_students,
     drain,
     due_keys,
+    raise_neighbors,
     recall,
     store_vectors,
     stored_lists,
@@ -29,7 +30,7 @@ from workers.read_student import read_neighbors
 from workers.rebuild_neighbors import rebuild_neighbors
 from workers.runs import RunKind, create_run
 from workers.settings import settings
-from workers.stores import connect, connection
+from workers.stores import connect, connection, transaction
 from workers.update_neighbors import forget_graph
 
 DIMENSIONS = 16
@@ -139,6 +140,20 @@ def test_with_the_index_recall_stays_above_99_percent(
     vectors = {key: vector for key, vector in vectors.items() if key not in gone}
     drain()
     assert recall(vectors) >= 0.99
+
+
+def test_a_student_without_a_vector_any_more_leaves_every_list(stores: None) -> None:
+    vectors = {f"S{i:03}": v for i, v in enumerate(clustered(np.random.default_rng(13), 60, 256))}
+    store_vectors(vectors)
+    drain()
+    with transaction() as conn:
+        conn.execute("UPDATE student_embeddings SET model = 'other' WHERE student_id = 'S007'")
+        raise_neighbors(conn, ["S007", "S008"])
+    drain()
+    with connection() as conn:
+        edges = conn.execute("SELECT FROM student_similarity WHERE 'S007' IN (a, b)").fetchall()
+    assert edges == []
+    assert_graph_is_exact({key: vector for key, vector in vectors.items() if key != "S007"})
 
 
 def test_a_list_holds_slack_that_readers_do_not_see(stores: None) -> None:

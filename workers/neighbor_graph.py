@@ -111,12 +111,17 @@ class NeighborGraph:
 
     def remove(self, ids: Iterable[str]) -> None:
         """Empty the lists of students that are gone; nobody is similar to a vector of zeros."""
-        rows = [self.index[student_id] for student_id in ids if student_id in self.index]
+        rows = self.blank(student_id for student_id in ids if student_id in self.index)
         self.members[rows] = -1
         self.sims[rows] = -np.inf
-        if self.with_vectors and rows:
+
+    def blank(self, ids: Iterable[str]) -> Indexes:
+        """Make known students similar to nobody; returns their indexes."""
+        rows = np.array([self.index[student_id] for student_id in ids], np.int32)
+        if self.with_vectors and len(rows):
             self._grow_vectors(0)
             self.vectors[rows] = 0
+        return rows
 
     def delete_lists(self, conn: psycopg.Connection, ids: Sequence[str]) -> None:
         """Begin these lists anew, stored edges that this copy does not know of included."""

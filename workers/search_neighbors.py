@@ -1,6 +1,7 @@
 """Who is near a moved student: one matrix product up to some tens of thousands, HNSW beyond."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,15 @@ from workers.neighbor_graph import NeighborGraph
 from workers.queries import query
 from workers.repair_lists import Edges, Indexes, Similarities, floors
 from workers.settings import settings
+from workers.stores import transaction
 
 SET_EF_SEARCH = query("search_index.set_ef_search")
 SEARCH_INDEX = query("search_index.search_index")
 COMPARE_PAIRS = query("search_index.compare_pairs")
 
 # With the index, a moved student is offered to the lists of this many students around it.
-SURROUNDINGS = 100
+SURROUNDINGS = 60
+SEARCH_CONNECTIONS = 2
 ROUNDING = 1e-5
 # A similarity of zero is no similarity, also when the threshold is zero.
 SMALLEST_SIMILARITY = 1e-6
@@ -86,10 +89,29 @@ def nearest(queries: Indexes, sims: Similarities, depth: int) -> Edges:
     return Edges(queries[rows], best[rows, places].astype(np.int32), clamp(near[rows, places]))
 
 
-def find_indexed(conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes) -> Found:
+def search_around(graph: NeighborGraph, moved: Indexes) -> Edges:
+    """The nearest of each moved student by the index, its surroundings included.
+
+    The batch is shared out to `SEARCH_CONNECTIONS`, because Postgres searches with one core each.
+    """
+    most = max(SURROUNDINGS, graph.depth)
+    shares = [share for share in np.array_split(moved, SEARCH_CONNECTIONS) if len(share)]
+
+    def search(share: Indexes) -> Edges:
+        with transaction() as conn:
+            return _search(conn, graph, share, most)
+
+    near = Edges.none()
+    with ThreadPoolExecutor(SEARCH_CONNECTIONS) as threads:
+        for found in threads.map(search, shares):
+            near = near.join(found)
+    return near.where(near.sim >= threshold())
+
+
+def find_indexed(
+    conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, near: Edges
+) -> Found:
     """Own lists and surroundings from the index; lists that held a moved student from the copy."""
-    near = _search(conn, graph, moved, max(SURROUNDINGS, graph.depth))
-    near = near.where(near.sim >= threshold())
     is_moved = np.zeros(graph.size, bool)
     is_moved[moved] = True
     around = Edges(near.b, near.a, near.sim).where(~is_moved[near.b])

@@ -21,7 +21,7 @@ from workers.attempt import Outcome, attempt
 from workers.freshness import Batch, Kind, WakeUp
 from workers.graph_changes import lock_graph, record_change, turn
 from workers.index_vectors import search_is_exact
-from workers.neighbor_graph import NeighborGraph, Vectors, read_vectors
+from workers.neighbor_graph import NeighborGraph, read_vectors
 from workers.repair_lists import (
     Difference,
     Edges,
@@ -32,6 +32,7 @@ from workers.repair_lists import (
     repair_lists,
 )
 from workers.search_neighbors import (
+    Found,
     compare,
     compare_again,
     find_exact,
@@ -39,6 +40,7 @@ from workers.search_neighbors import (
     holders,
     nearest,
     nearest_indexed,
+    search_around,
     threshold,
 )
 from workers.settings import settings
@@ -128,24 +130,28 @@ def _update(batch: Batch) -> Outcome:
     with connection() as conn:
         graph = _current_graph(conn)
         vectors = read_vectors(conn, sorted(batch.claims))
-    moved = graph.move(vectors)
-    sims = compare(graph, moved) if graph.with_vectors else None
+    # Without a vector of the current model: out of every list, and no list of its own.
+    gone = [key for key in batch.claims if key not in vectors and key in graph.index]
+    moved = np.concatenate([graph.move(vectors), graph.blank(gone)])
+    # The expensive part, before the turn to write.
+    seen = compare(graph, moved) if graph.with_vectors else search_around(graph, moved)
     with transaction() as conn:
         lock_graph(conn)
         touched = graph.sync(conn)
         ours = freshness.confirm_lease(conn, batch, batch.claims)
-        moved, sims = _keep_ours(graph, vectors, ours, moved, sims)
-        if sims is not None:
-            sims = compare_again(graph, moved, sims, touched)
-        gone = [key for key in ours if key not in vectors and key in graph.index]
-        graph.remove(gone)
         if graph.mixed_models:
             graph.delete_lists(conn, ours)
-        lists = _new_lists(conn, graph, moved, sims)
+        moved, seen = _keep_ours(graph, ours, moved, seen)
+        found = (
+            find_indexed(conn, graph, moved, seen)
+            if isinstance(seen, Edges)
+            else find_exact(graph, moved, compare_again(graph, moved, seen, touched))
+        )
+        lists = _new_lists(conn, graph, moved, found)
         changed = graph.names(lists.owners)
         events = {key: batch.claims[key].last_event for key in ours}
         write_edges(conn, graph.ids, lists.difference(), _causes(graph, lists, moved, events))
-        seq = record_change(conn, moved=graph.names(moved), changed=changed, removed=gone)
+        seq = record_change(conn, moved=graph.names(moved), changed=changed)
         again = freshness.mark_done(conn, batch, ours)
     graph.members[lists.owners], graph.sims[lists.owners] = lists.new
     graph.seq = seq
@@ -167,22 +173,21 @@ def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
 
 def _keep_ours(
     graph: NeighborGraph,
-    vectors: Mapping[str, Vectors],
     ours: Sequence[str],
     moved: Indexes,
-    sims: Similarities | None,
-) -> tuple[Indexes, Similarities | None]:
+    seen: Similarities | Edges,
+) -> tuple[Indexes, Similarities | Edges]:
     """Leave out students whose lease went to another worker, or who have been deleted."""
-    keep = np.isin(moved, [graph.index[key] for key in ours if key in vectors])
-    return moved[keep], sims[keep] if sims is not None else None
+    keep = np.isin(moved, [graph.index[key] for key in ours if key in graph.index])
+    kept = moved[keep]
+    return kept, seen.where(np.isin(seen.a, kept)) if isinstance(seen, Edges) else seen[keep]
 
 
 def _new_lists(
-    conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, sims: Similarities | None
+    conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, found: Found
 ) -> NewLists:
     """The lists of moved students and of everyone whose list they enter, leave or stay in."""
     depth = graph.depth
-    found = find_exact(graph, moved, sims) if sims is not None else find_indexed(conn, graph, moved)
     is_moved = np.zeros(graph.size, bool)
     is_moved[moved] = True
     held_by, _ = holders(graph, is_moved)
@@ -199,7 +204,7 @@ def _new_lists(
     if len(short):
         refill = (
             nearest(short, compare(graph, short), depth)
-            if sims is not None
+            if graph.with_vectors
             else nearest_indexed(conn, graph, short)
         )
         repaired.members[repaired.short], repaired.sims[repaired.short] = rank(
