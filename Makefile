@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint format lock
+.PHONY: run test bench lint format lock
 
 run: $(READY)
 	@exec $(BIN)/python -m embedded
 
 test: lint
 	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m bench.neighbors
 
 lint: $(READY)
 	$(BIN)/ruff check .

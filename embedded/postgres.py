@@ -23,14 +23,18 @@ DATABASE = "kinfold"
 START_SECONDS = 120.0
 PORT_TRIES = 3
 
+# Taken from the system only as it fills: an eighth of the memory, 2 GB at most.
+SHARED_BUFFERS_MB = min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**23, 2048)
 # For a laptop with two cores.
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # TCP only: a socket's path may be longer than the 107 bytes the kernel takes.
     "unix_socket_directories": "",
-    "shared_buffers": "256MB",
+    "shared_buffers": f"{SHARED_BUFFERS_MB}MB",
     "max_connections": "100",
-    "max_wal_size": "2GB",
+    "max_wal_size": "4GB",
+    # The first change of a page after a checkpoint logs the whole page.
+    "checkpoint_timeout": "15min",
     "timezone": "UTC",
 }
 # Tests throw the data away.

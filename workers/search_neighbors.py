@@ -21,7 +21,7 @@ SEARCH_INDEX = query("search_index.search_index")
 COMPARE_PAIRS = query("search_index.compare_pairs")
 
 # With the index, a moved student is offered to the lists of this many students around it.
-SURROUNDINGS = 60
+SURROUNDINGS = 50
 SEARCH_CONNECTIONS = 2
 ROUNDING = 1e-5
 # A similarity of zero is no similarity, also when the threshold is zero.
@@ -145,8 +145,8 @@ def clamp(sims: Similarities) -> Similarities:
 
 
 def ef_search(students: int) -> int:
-    """How far to look around for a recall of 0.99: 40 at 10,000 students, 200 at 100,000."""
-    return int(np.clip(40 * (max(students, 1) / 10_000) ** 0.7, 40, 1000))
+    """How far to look around for a recall of 0.99: 40 at 10,000 students, 126 at 100,000."""
+    return int(np.clip(40 * (max(students, 1) / 10_000) ** 0.5, 40, 1000))
 
 
 def _search(conn: psycopg.Connection, graph: NeighborGraph, queries: Indexes, most: int) -> Edges:
