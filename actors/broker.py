@@ -56,7 +56,7 @@ class TermOnce(Middleware):
 
 
 broker = RedisBroker(  # type: ignore[no-untyped-call]
-    # A request that meets a Redis that hangs waits four seconds and is accepted all the same.
+    # A request that meets a Redis that hangs waits some seconds and is accepted all the same.
     client=redis_client(str(settings().redis_url), timeout_s=2, retries=1),
     middleware=[
         OpenStores(),

@@ -5,7 +5,6 @@ from uuid import UUID
 import dramatiq
 
 from actors.broker import broker
-from actors.wake import send
 from workers import rebuild_neighbors as work
 
 # A rebuild of a large population takes as long as it takes; its run says how it goes.
@@ -14,5 +13,5 @@ TIME_LIMIT_MS = 12 * 3600 * 1000
 
 @dramatiq.actor(queue_name="batch", broker=broker, time_limit=TIME_LIMIT_MS)
 def rebuild_neighbors(run_id: str) -> None:
-    """Begin this run or go on with it, then wake the neighbours of whoever moved meanwhile."""
-    send(work.rebuild_neighbors(UUID(run_id)))
+    """Begin this run or go on with it."""
+    work.rebuild_neighbors(UUID(run_id))

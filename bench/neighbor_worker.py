@@ -30,8 +30,7 @@ def main() -> None:
                 " AND dead_at IS NULL LIMIT 1"
             ).fetchone()
         if row is not None:
-            if not update_neighbors(row[0]):
-                time.sleep(0.001)  # another worker has claimed what is left
+            update_neighbors(row[0])
         elif last_look:
             break
         else:

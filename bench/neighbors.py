@@ -33,6 +33,7 @@ from workers.stores import close_stores, connect, connection, open_stores
 from workers.update_neighbors import load_graph, update_neighbors
 
 CHURN = 0.1
+LEAST_UPDATES = 5000
 SAMPLE = 500
 SHOWN = 15
 ALONE = 40
@@ -112,8 +113,8 @@ def measure(population: Population) -> list[Figure]:
         ]
     quality = check_neighbors(SAMPLE)
     figures += [
-        Figure("recall@15 after 20 % churn", quality.recall or 0, ""),
-        Figure("mean similarity error after 20 % churn", quality.similarity_error or 0, ""),
+        Figure("recall@15 after this churn", quality.recall or 0, ""),
+        Figure("mean similarity error after this churn", quality.similarity_error or 0, ""),
     ]
     if count in ORIGINALS_UPDATES:
         figures += [
@@ -155,23 +156,27 @@ def rebuild_in_a_process() -> tuple[float, float]:
 
 
 def churn(population: Population, workers: int) -> tuple[float, float]:
-    """Move a tenth of the students; updates per second until all is done, and MB of a worker."""
-    rows = population.choose(int(len(population.ids) * CHURN))
-    population.move(rows)
+    """Move students, a tenth at a time; updates per second until all is done, and MB of a worker."""
     with ExitStack() as stack:
         running = [stack.enter_context(worker()) for _ in range(workers)]
         for process in running:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
         started = time.perf_counter()
-        for block in blocks(rows, 300):
-            store(population, block, stale=True)
+        moved = 0
+        while moved < LEAST_UPDATES:
+            rows = population.choose(int(len(population.ids) * CHURN))
+            population.move(rows)
+            for block in blocks(rows, 300):
+                store(population, block, stale=True)
+            wait_until_done()
+            moved += len(rows)
+        elapsed = time.perf_counter() - started
         for process in running:
             assert process.stdin is not None
             process.stdin.close()
         memory_mb = max(float(process.stdout.read()) for process in running if process.stdout)
-        elapsed = time.perf_counter() - started
-    return len(rows) / elapsed, memory_mb
+    return moved / elapsed, memory_mb
 
 
 @contextmanager
@@ -192,15 +197,23 @@ def worker() -> Iterator[subprocess.Popen[str]]:
 
 def drain() -> None:
     """Update in this process until nothing is due."""
-    while True:
-        with connection() as conn:
-            row = conn.execute(
-                "SELECT key FROM freshness"
-                " WHERE kind = 'student_neighbors' AND wanted > done LIMIT 1"
-            ).fetchone()
-        if row is None:
-            return
-        update_neighbors(row[0])
+    while (key := stale_key()) is not None:
+        update_neighbors(key)
+
+
+def wait_until_done() -> None:
+    """Let the workers finish what is due."""
+    while stale_key() is not None:
+        time.sleep(0.005)
+
+
+def stale_key() -> str | None:
+    """Somebody whose neighbours are stale."""
+    with connection() as conn:
+        row = conn.execute(
+            "SELECT key FROM freshness WHERE kind = 'student_neighbors' AND wanted > done LIMIT 1"
+        ).fetchone()
+    return row[0] if row else None
 
 
 def update_alone(population: Population) -> tuple[float, float, float]:

@@ -4,7 +4,9 @@ SELECT
     (SELECT count(*) FROM students) AS students,
     (SELECT count(*) FROM student_embeddings
      WHERE model = %(model)s AND dimensions = %(dimensions)s) AS with_vector,
-    (SELECT count(DISTINCT a) FROM student_similarity) AS with_neighbors,
+    (SELECT count(*) FROM student_embeddings v
+     WHERE model = %(model)s AND dimensions = %(dimensions)s
+       AND EXISTS (SELECT FROM student_similarity e WHERE e.a = v.student_id)) AS with_neighbors,
     (SELECT count(*) FROM student_similarity e
      JOIN freshness f ON f.kind = 'student_neighbors' AND f.key = e.a
      WHERE f.wanted > f.done) AS stale_rows;

@@ -3,8 +3,8 @@
 SELECT pg_advisory_xact_lock(hashtext('kinfold.graph'));
 
 -- name: read_changes
--- What other transactions did since the last look.
-SELECT seq, moved, changed, removed FROM graph_changes WHERE seq > %(seq)s ORDER BY seq;
+-- The last change that a copy has seen, to know that it is still there, and those after it.
+SELECT seq, moved, changed, removed FROM graph_changes WHERE seq >= %(seq)s ORDER BY seq;
 
 -- name: record_change
 -- Tell the other workers which students moved, whose lists changed, and who is gone.
@@ -25,9 +25,11 @@ SELECT coalesce(max(seq), 0) FROM graph_changes;
 SELECT set_config('lock_timeout', %(milliseconds)s::text, true);
 
 -- name: take_turn
--- Become the one process that updates neighbours; held across transactions.
-SELECT pg_advisory_lock(hashtext('kinfold.neighbors'));
+-- Become the one process that updates neighbours; held across transactions, but not by a process
+-- that has stalled: the server ends a session that says nothing for so long, and the turn with it.
+SELECT pg_advisory_lock(hashtext('kinfold.neighbors')),
+       set_config('idle_session_timeout', %(milliseconds)s::text, false);
 
 -- name: end_turn
--- Let another process update neighbours.
-SELECT pg_advisory_unlock(hashtext('kinfold.neighbors'));
+-- Let another process update neighbours; the session may be idle again.
+SELECT pg_advisory_unlock(hashtext('kinfold.neighbors')), set_config('idle_session_timeout', '0', false);

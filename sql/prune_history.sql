@@ -6,6 +6,14 @@ DELETE FROM attempts WHERE ended_at < now() - make_interval(days => %(days)s);
 -- Accepted events older than the retention, with their effects. Their ids may be told again then.
 DELETE FROM events WHERE received_at < now() - make_interval(days => %(days)s);
 
+-- name: prune_runs
+-- Runs that ended before the retention.
+DELETE FROM runs WHERE finished_at < now() - make_interval(days => %(days)s);
+
+-- name: prune_checks
+-- Checks of the graph older than the retention.
+DELETE FROM neighbor_checks WHERE checked_at < now() - make_interval(days => %(days)s);
+
 -- name: prune_job_runs
 -- Firings older than the retention; the newest of each job stays, it says what is due.
 DELETE FROM job_runs r

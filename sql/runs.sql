@@ -11,18 +11,24 @@ SELECT run_id FROM runs WHERE kind = %(kind)s AND state IN ('queued', 'running')
 -- name: claim_run
 -- Take a run that nobody works on, to begin it or to go on with it.
 UPDATE runs SET
-    state = CASE WHEN cancel THEN 'cancelled' ELSE 'running' END, lease_token = %(token)s,
+    state = CASE WHEN cancel THEN 'cancelled' WHEN attempts >= %(max_attempts)s THEN 'failed'
+                 ELSE 'running' END,
+    finished_at = CASE WHEN cancel OR attempts >= %(max_attempts)s THEN now() END,
+    error = CASE WHEN attempts >= %(max_attempts)s THEN 'its worker vanished on each attempt' END,
+    lease_token = %(token)s,
     lease_until = now() + make_interval(secs => %(lease_seconds)s),
-    started_at = coalesce(started_at, now()), attempts = attempts + 1, error = NULL,
+    started_at = coalesce(started_at, now()), attempts = attempts + 1,
     resumed_at = now(), resumed_done = done, resumed_progress = progress, updated_at = now()
 WHERE run_id = %(run_id)s AND state IN ('queued', 'running')
   AND (lease_until IS NULL OR lease_until < now())
-RETURNING state, position, extract(epoch FROM now() - started_at)::float8;
+RETURNING state, position;
 
 -- name: report_progress
 -- Note progress and prolong the lease; nothing comes back when the run is no longer ours.
 UPDATE runs SET
     total = %(total)s, done = %(done)s, failed = %(failed)s, progress = %(progress)s,
+    -- A run that gets on may be killed as often as deployments come.
+    attempts = CASE WHEN %(position)s::text IS NULL THEN attempts ELSE 0 END,
     position = coalesce(%(position)s, position), updated_at = now(),
     lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE run_id = %(run_id)s AND lease_token = %(token)s AND state = 'running'

@@ -16,6 +16,5 @@ COPY student_similarity (a, b, sim, last_event) FROM STDIN WITH (FORMAT binary);
 
 -- name: write_settings
 -- For the transaction that writes edges: thousands of keys, each found by the primary key, where a
--- plan made for their number would scan the table; and derived rows need not wait for the disk.
-SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('synchronous_commit', 'off', true);
+-- plan made for their number would scan the table.
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true);

@@ -69,8 +69,8 @@ def test_a_defect_is_a_500_without_a_stack_trace(stores: None) -> None:
 
 @pytest.fixture
 def without_redis(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    """Both Redis clients of the app point at a port where nobody listens."""
-    clients = broker.client, stores().redis
+    """All Redis clients of the app point at a port where nobody listens."""
+    clients = broker.client, stores().redis, stores().probe
     port = free_port()
     for each in clients:
         each.connection_pool.reset()

@@ -52,7 +52,8 @@ def best_of_blocks(
         # Rows before `first` were final in an earlier run, whose contributions to ours are lost.
         for passing_start, passing_end in [
             *_ranges(0, first, passing_rows),
-            *_ranges(start, count, passing_rows),
+            *_ranges(start, end, passing_rows),
+            *_ranges(end, count, passing_rows),
         ]:
             passing = (
                 held[passing_start - start : passing_end - start]

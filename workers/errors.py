@@ -71,3 +71,11 @@ class RunStoppedError(KinfoldError):
         super().__init__(f"run {run_id} is {reason}")
         self.reason = reason
         self.run_id = run_id
+
+
+class LostChangeError(KinfoldError):
+    """A copy of the neighbour graph cannot follow: a change that it has seen is not stored."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"change {seq} of the neighbour graph is gone")
+        self.seq = seq

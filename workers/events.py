@@ -109,7 +109,7 @@ class BookChanged(EventBase):
 
     event_type: Literal["book_added", "book_updated"]
     book_id: Id
-    title: Annotated[Line, StringConstraints(min_length=1)]
+    title: Annotated[Line, StringConstraints(min_length=1, strip_whitespace=True)]
     author: Line | None = None
     isbn: Label | None = None
     genre: Tags = []

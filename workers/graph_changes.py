@@ -8,6 +8,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import class_row
 
+from workers.errors import LostChangeError
 from workers.queries import query
 
 LOCK_GRAPH = query("graph_changes.lock_graph")
@@ -20,6 +21,8 @@ TAKE_TURN = query("graph_changes.take_turn")
 END_TURN = query("graph_changes.end_turn")
 
 TURN_WAIT_MS = 1000
+# Longer than a turn, which a working process ends in time.
+TURN_IDLE_MS = 60_000
 
 CHANGES_KEPT_S = 3600.0
 
@@ -49,7 +52,7 @@ def turn(conn: psycopg.Connection) -> Iterator[bool]:
     try:
         with conn.transaction():
             conn.execute(LIMIT_WAIT, {"milliseconds": TURN_WAIT_MS})
-            conn.execute(TAKE_TURN)
+            conn.execute(TAKE_TURN, {"milliseconds": TURN_IDLE_MS})
     except LockNotAvailable:
         yield False
         return
@@ -74,9 +77,19 @@ def newest_change(conn: psycopg.Connection) -> int:
 
 
 def read_changes(conn: psycopg.Connection, after: int) -> list[Change]:
-    """The changes after one number, oldest first."""
+    """The changes after one number, oldest first; 0 for all.
+
+    Raises:
+        LostChangeError: the change of that number is gone. Either it has been pruned, or the
+            database has lost its last commits: after a failover, or restored from a backup.
+    """
     cursor = conn.cursor(row_factory=class_row(Change))
-    return cursor.execute(READ_CHANGES, {"seq": after}).fetchall()
+    changes = cursor.execute(READ_CHANGES, {"seq": after}).fetchall()
+    if after == 0:
+        return changes
+    if not changes or changes[0].seq != after:
+        raise LostChangeError(after)
+    return changes[1:]
 
 
 def record_change(

@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from workers.graph_changes import CHANGES_KEPT_S, newest_change, read_changes
+from workers.graph_changes import CHANGES_KEPT_S, newest_change, read_changes, record_change
 from workers.queries import query
 from workers.repair_lists import Edges, Indexes, Similarities, rank
 from workers.settings import settings
@@ -21,6 +21,7 @@ READ_VECTORS = query("neighbor_graph.read_vectors")
 READ_LISTS = query("neighbor_graph.read_lists")
 FIND_OTHER_MODELS = query("neighbor_graph.find_other_models")
 DELETE_LISTS = query("neighbor_graph.delete_lists")
+DELETE_STRAYS = query("neighbor_graph.delete_strays")
 
 # A copy that has not followed for half of that is loaded anew: changes it needs may be gone.
 FOLLOWS_FOR_S = CHANGES_KEPT_S / 2
@@ -43,10 +44,7 @@ class NeighborGraph:
         self.vectors: Vectors = np.empty((0, 0), np.float32)
         self.moved = 0  # by the last batch
         self.seq = newest_change(conn)
-        # After a change of model, until everyone has been embedded again.
-        self.mixed_models = conn.execute(FIND_OTHER_MODELS, model_parameters()).fetchone() == (
-            True,
-        )
+        self.mixed_models = has_other_models(conn)
         self._followed_at = time.monotonic()
         ids = [student_id for (student_id,) in conn.execute(READ_IDS, model_parameters())]
         self.add(ids)
@@ -171,6 +169,18 @@ class NeighborGraph:
                 sim.append(similarity)
         edges = Edges(np.array(a, np.int32), np.array(b, np.int32), np.array(sim, np.float32))
         self.members[known], self.sims[known] = rank(edges, len(known), self.depth)
+
+
+def delete_strays(conn: psycopg.Connection) -> None:
+    """Remove edges that no copy of the graph knows of; in a transaction, under the graph's lock."""
+    strays = {a for (a,) in conn.execute(DELETE_STRAYS, model_parameters())}
+    if strays:
+        record_change(conn, changed=sorted(strays))
+
+
+def has_other_models(conn: psycopg.Connection) -> bool:
+    """Whether some students have not been embedded by the current model yet."""
+    return conn.execute(FIND_OTHER_MODELS, model_parameters()).fetchone() == (True,)
 
 
 def read_vectors(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, Vectors]:

@@ -6,6 +6,8 @@ from workers.stores import connection
 
 PRUNE_ATTEMPTS = query("prune_history.prune_attempts")
 PRUNE_EVENTS = query("prune_history.prune_events")
+PRUNE_RUNS = query("prune_history.prune_runs")
+PRUNE_CHECKS = query("prune_history.prune_checks")
 PRUNE_JOB_RUNS = query("prune_history.prune_job_runs")
 
 
@@ -16,5 +18,7 @@ def prune_history() -> dict[str, int]:
         return {
             "attempts": conn.execute(PRUNE_ATTEMPTS, days).rowcount,
             "events": conn.execute(PRUNE_EVENTS, days).rowcount,
+            "runs": conn.execute(PRUNE_RUNS, days).rowcount,
+            "neighbor_checks": conn.execute(PRUNE_CHECKS, days).rowcount,
             "job_runs": conn.execute(PRUNE_JOB_RUNS, days).rowcount,
         }

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from psycopg.rows import class_row, dict_row
 
@@ -42,11 +41,6 @@ class NeighborList:
 
     neighbors: list[Neighbor]
     freshness: KeyFreshness | None
-
-    @property
-    def updated_at(self) -> datetime | None:
-        """When the list was last written."""
-        return self.freshness.updated_at if self.freshness else None
 
 
 def read_student(student_id: str) -> Student:

@@ -3,11 +3,10 @@
 Lists are compared with what is stored and only edges that differ are written, each list in one
 transaction, so that a reader sees the old list or the new one. Students that move meanwhile have
 their lists written by their own updates; the rebuild leaves those alone and raises them once more
-at its end, for the lists that it wrote with their old vectors.
+together with each block that it may have computed with their old vectors.
 """
 
 import argparse
-import json
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -20,16 +19,21 @@ from numpy.typing import NDArray
 
 from workers.best_of_blocks import best_of_blocks
 from workers.errors import RunActiveError
-from workers.freshness import Kind, WakeUp, raise_wanted, resend_stale, wake_ups
+from workers.freshness import Kind, raise_wanted, resend_stale
 from workers.graph_changes import (
-    CHANGES_KEPT_S,
     lock_graph,
     newest_change,
     read_changes,
     record_change,
 )
 from workers.logs import configure_logging
-from workers.neighbor_graph import READ_IDS, READ_LISTS, model_parameters, read_vectors
+from workers.neighbor_graph import (
+    READ_IDS,
+    READ_LISTS,
+    delete_strays,
+    model_parameters,
+    read_vectors,
+)
 from workers.queries import query
 from workers.repair_lists import Edges, Indexes, Similarities, compare_lists, rank
 from workers.runs import Hold, RunKind, create_run, held_run, read_run
@@ -39,14 +43,16 @@ from workers.stores import close_stores, connection, open_stores, transaction
 from workers.write_edges import write_edges
 
 LOG_REBUILD = query("rebuild_neighbors.log_rebuild")
-DELETE_STRAYS = query("rebuild_neighbors.delete_strays")
 
 WRITE_LISTS = 1000
 
 
 @dataclass
 class _Rebuild:
-    """Students by row, who has moved or gone since the rebuild began, and who must be searched."""
+    """Students by row, and who has moved or gone since the rebuild began.
+
+    `to_raise` are those that moved since they were raised last on behalf of the present block.
+    """
 
     run_id: UUID
     ids: list[str]
@@ -54,7 +60,7 @@ class _Rebuild:
     index: dict[str, int] = field(init=False)
     moved: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
-    unsure: set[str] = field(default_factory=set)
+    to_raise: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.index = {student_id: row for row, student_id in enumerate(self.ids)}
@@ -64,6 +70,7 @@ class _Rebuild:
         for change in read_changes(conn, self.seq):
             self.seq = change.seq
             self.moved |= set(change.moved)
+            self.to_raise |= set(change.moved)
             self.removed = (self.removed | set(change.removed)) - set(change.moved)
 
     def row_of(self, student_id: str) -> int:
@@ -74,9 +81,7 @@ class _Rebuild:
         return self.index[student_id]
 
 
-def rebuild_neighbors(
-    run_id: UUID, on_progress: Callable[[UUID], None] = lambda _: None
-) -> list[WakeUp]:
+def rebuild_neighbors(run_id: UUID, on_progress: Callable[[UUID], None] = lambda _: None) -> None:
     """Rebuild the graph, going on where a killed worker left off.
 
     Memory stays within about 400 MB at 100,000 students of 1,536 dimensions.
@@ -84,29 +89,23 @@ def rebuild_neighbors(
     Args:
         on_progress: called with the run's id whenever its progress has been stored.
 
-    Returns:
-        Messages for students that moved meanwhile.
+    Students that moved meanwhile are raised; the reconciler sends them.
 
     Raises:
         psycopg.Error: a store failed; the run is resumed later.
     """
     with held_run(run_id) as hold:
-        return _rebuild(hold, on_progress) if hold is not None else []
-    return []  # the run was stopped inside the block
+        if hold is not None:
+            _rebuild(hold, on_progress)
 
 
-def _rebuild(hold: Hold, on_progress: Callable[[UUID], None]) -> list[WakeUp]:
+def _rebuild(hold: Hold, on_progress: Callable[[UUID], None]) -> None:
     with connection() as conn:
         conn.execute(LOG_REBUILD, {"run_id": hold.run_id})
         seq = newest_change(conn)
         ids = [student_id for (student_id,) in conn.execute(READ_IDS, model_parameters())]
     count = len(ids)
-    first = 0
-    # Who moved since the beginning must be known; after a long stop that may have been pruned.
-    if hold.position is not None and hold.age_s < CHANGES_KEPT_S / 2:
-        mark = json.loads(hold.position)
-        first, seq = bisect_right(ids, mark["after"]), mark["seq"]
-    beginning = seq
+    first = bisect_right(ids, hold.position) if hold.position is not None else 0
     rebuild = _Rebuild(hold.run_id, ids, seq)
     depth = settings().max_neighbors + settings().neighbor_slack
     progress_from = first / count if count else 0.0
@@ -120,6 +119,7 @@ def _rebuild(hold: Hold, on_progress: Callable[[UUID], None]) -> list[WakeUp]:
         first=first,
     )
     for share, start, end, members, sims in blocks:
+        rebuild.to_raise |= rebuild.moved
         for low in range(start, end, WRITE_LISTS):
             high = min(low + WRITE_LISTS, end)
             rows = slice(low - start, high - start)
@@ -129,10 +129,12 @@ def _rebuild(hold: Hold, on_progress: Callable[[UUID], None]) -> list[WakeUp]:
             total=count,
             done=done,
             progress=progress_from + (1 - progress_from) * share,
-            position=json.dumps({"after": ids[end - 1], "seq": beginning}) if end > start else None,
+            position=ids[end - 1] if end > start else None,
         )
         on_progress(hold.run_id)
-    return _finish(rebuild)
+    with transaction() as conn:
+        lock_graph(conn)
+        delete_strays(conn)
 
 
 def _reader(rebuild: _Rebuild) -> Callable[[int, int], NDArray[np.float32]]:
@@ -165,7 +167,9 @@ def _write_lists(rebuild: _Rebuild, owners: Indexes, members: Indexes, sims: Sim
         new = _without_away(members, sims, stored, is_away)
         # Where too many have left, someone beyond the computed depth may belong: search again.
         unsure = (members[:, -1] >= 0) & ((new[0] >= 0).sum(axis=1) < settings().least_members)
-        rebuild.unsure |= set(_names(rebuild, owners[unsure]))
+        again = (rebuild.to_raise | set(_names(rebuild, owners[unsure]))) - rebuild.removed
+        raise_wanted(conn, Kind.student_neighbors, dict.fromkeys(again, rebuild.run_id))
+        rebuild.to_raise = set()
         longest = max(depth, int(np.bincount(stored.a).max(initial=0)))
         old_members, old_sims = rank(stored, len(owners), longest)
         padding = ((0, 0), (0, longest - depth))
@@ -208,20 +212,6 @@ def _stored(rows: Iterable[tuple[str, str, float]], rebuild: _Rebuild, owners: I
         np.array([b for _, b, _ in edges], np.int32),
         np.array([sim for _, _, sim in edges], np.float32),
     )
-
-
-def _finish(rebuild: _Rebuild) -> list[WakeUp]:
-    """Clear away edges of students that are no longer known, and raise those that moved."""
-    with transaction() as conn:
-        lock_graph(conn)
-        strays = {a for (a,) in conn.execute(DELETE_STRAYS, model_parameters())}
-        if strays:
-            record_change(conn, changed=sorted(strays))
-        rebuild.follow(conn)
-        again = (rebuild.moved | rebuild.unsure) - rebuild.removed
-        causes = dict.fromkeys(again, rebuild.run_id)
-        raised = raise_wanted(conn, Kind.student_neighbors, causes)
-    return wake_ups(Kind.student_neighbors, raised)
 
 
 def _names(rebuild: _Rebuild, rows: NDArray[np.int32]) -> list[str]:

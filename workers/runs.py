@@ -58,13 +58,12 @@ class Run:
 class Hold:
     """A claimed run: ours until the lease runs out.
 
-    `position` is where the last worker got to, `age_s` the seconds since the first one began.
+    `position` is where the last worker got to.
     """
 
     run_id: UUID
     token: UUID
     position: str | None
-    age_s: float
 
     def report(
         self,
@@ -123,13 +122,18 @@ def held_run(run_id: UUID) -> Iterator[Hold | None]:
     with connection() as conn:
         row = conn.execute(
             CLAIM,
-            {"run_id": run_id, "token": token, "lease_seconds": settings().lease_seconds},
+            {
+                "run_id": run_id,
+                "token": token,
+                "lease_seconds": settings().lease_seconds,
+                "max_attempts": settings().max_attempts,
+            },
         ).fetchone()
     if row is None or row[0] != "running":
         yield None
         return
     try:
-        yield Hold(run_id, token, row[1], row[2])
+        yield Hold(run_id, token, row[1])
     except RunStoppedError as stopped:
         log.info("run_stopped", run_id=str(run_id), reason=stopped.reason)
         if stopped.reason == "cancelled":

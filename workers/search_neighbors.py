@@ -23,6 +23,7 @@ COMPARE_PAIRS = query("search_index.compare_pairs")
 # With the index, a moved student is offered to the lists of this many students around it.
 SURROUNDINGS = 50
 SEARCH_CONNECTIONS = 2
+MOST_OFFERS_PER_LIST = 2
 ROUNDING = 1e-5
 # A similarity of zero is no similarity, also when the threshold is zero.
 SMALLEST_SIMILARITY = 1e-6
@@ -74,7 +75,14 @@ def find_exact(graph: NeighborGraph, moved: Indexes, sims: Similarities) -> Foun
         threshold=threshold(),
     )
     floor[is_moved] = np.inf  # their own lists are searched, not repaired
-    rows, others = np.nonzero(sims >= floor)
+    fits = sims >= floor
+    if np.count_nonzero(fits) > MOST_OFFERS_PER_LIST * graph.depth * graph.size:
+        # Many lists are empty yet: more than its depth no list can take.
+        best = np.argpartition(-sims, min(graph.depth, len(moved)) - 1, axis=0)[: graph.depth]
+        among_best = np.zeros_like(fits)
+        np.put_along_axis(among_best, best, values=True, axis=0)
+        fits &= among_best
+    rows, others = np.nonzero(fits)
     offers = Edges(others.astype(np.int32), moved[rows], clamp(sims[rows, others]))
     return Found(nearest(moved, sims, graph.depth), offers)
 

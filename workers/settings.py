@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     database_url: PostgresDsn
     redis_url: RedisDsn
     store_redis_url: RedisDsn | None = None
-    postgres_pool_size: int = Field(default=5, ge=1, le=100)
+    postgres_pool_size: int = Field(default=5, ge=4, le=100)
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None

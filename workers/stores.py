@@ -15,16 +15,20 @@ from workers.queries import query
 from workers.settings import settings
 
 PING = query("stores.ping")
+SESSION_SETTINGS = query("stores.session_settings")
+
+STALLED_TRANSACTION_MS = 30_000
 
 Pool = ConnectionPool[psycopg.Connection]
 
 
 @dataclass(frozen=True)
 class Stores:
-    """What a process keeps open while it runs."""
+    """What a process keeps open while it runs; `probe` gives up on Redis after a second."""
 
     pool: Pool
     redis: redis.Redis
+    probe: redis.Redis
 
 
 _open: Stores | None = None
@@ -62,12 +66,18 @@ def open_stores() -> Stores:
             max_size=settings().postgres_pool_size,
             timeout=5,
             kwargs={"autocommit": True, "connect_timeout": 5},
-            configure=register_vector,
+            configure=_configure,
             check=ConnectionPool.check_connection,
             open=True,
         )
-        _open = Stores(pool, redis_client(settings().feature_store_url))
+        url = settings().feature_store_url
+        _open = Stores(pool, redis_client(url), redis_client(url, timeout_s=1, retries=0))
     return _open
+
+
+def _configure(conn: psycopg.Connection) -> None:
+    register_vector(conn)
+    conn.execute(SESSION_SETTINGS, {"milliseconds": STALLED_TRANSACTION_MS})
 
 
 def close_stores() -> None:
@@ -76,6 +86,7 @@ def close_stores() -> None:
     if _open is not None:
         _open.pool.close()
         _open.redis.close()
+        _open.probe.close()
         _open = None
 
 
@@ -111,5 +122,5 @@ def ping_postgres() -> None:
 
 
 def ping_redis() -> None:
-    """One round trip to Redis."""
-    stores().redis.ping()
+    """One round trip to Redis, which takes a second at most."""
+    stores().probe.ping()

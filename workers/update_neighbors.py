@@ -14,14 +14,21 @@ from uuid import UUID
 
 import numpy as np
 import psycopg
+import structlog
 from numpy.typing import NDArray
 
 from workers import freshness
 from workers.attempt import Outcome, attempt
+from workers.errors import LostChangeError
 from workers.freshness import Batch, Kind, WakeUp
 from workers.graph_changes import lock_graph, record_change, turn
 from workers.index_vectors import search_is_exact
-from workers.neighbor_graph import NeighborGraph, read_vectors
+from workers.neighbor_graph import (
+    NeighborGraph,
+    delete_strays,
+    has_other_models,
+    read_vectors,
+)
 from workers.repair_lists import (
     Difference,
     Edges,
@@ -47,6 +54,8 @@ from workers.settings import settings
 from workers.stores import connection, transaction
 from workers.vacuum_graph import VacuumClock
 from workers.write_edges import write_edges
+
+log = structlog.get_logger()
 
 # A worker that is told to stop has twenty seconds.
 TURN_S = 10.0
@@ -162,13 +171,20 @@ def _update(batch: Batch) -> Outcome:
 def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
     graph = _Copy.graph
     if graph is not None and not graph.outdated:
-        graph.sync(conn)
-        if not graph.with_vectors or graph.size <= settings().exact_search_max_students:
-            return graph
-    exact = search_is_exact(conn)
-    if graph is None or graph.outdated or graph.with_vectors != exact:
-        _Copy.graph = graph = NeighborGraph(conn, with_vectors=exact)
-    return graph
+        try:
+            graph.sync(conn)
+        except LostChangeError as error:
+            log.warning("graph_copy_lost", seq=error.seq)
+        else:
+            grown = graph.size > settings().exact_search_max_students
+            if not (graph.with_vectors and grown and not search_is_exact(conn)):
+                return graph
+    if has_other_models(conn):
+        with conn.transaction():
+            lock_graph(conn)
+            delete_strays(conn)
+    _Copy.graph = NeighborGraph(conn, with_vectors=search_is_exact(conn))
+    return _Copy.graph
 
 
 def _keep_ours(
