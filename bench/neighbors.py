@@ -156,7 +156,7 @@ def rebuild_in_a_process() -> tuple[float, float]:
 
 
 def churn(population: Population, workers: int) -> tuple[float, float]:
-    """Move students, a tenth at a time; updates per second until all is done, and MB of a worker."""
+    """Move students, a tenth at a time; updates per second, and MB of a worker."""
     with ExitStack() as stack:
         running = [stack.enter_context(worker()) for _ in range(workers)]
         for process in running:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-import redis
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool
+from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -27,21 +27,21 @@ class Stores:
     """What a process keeps open while it runs; `probe` gives up on Redis after a second."""
 
     pool: Pool
-    redis: redis.Redis
-    probe: redis.Redis
+    redis: Redis
+    probe: Redis
 
 
 _open: Stores | None = None
 
 
-def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> redis.Redis:
+def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis:
     """A Redis client that gives up after `timeout_s` and tries a broken connection again.
 
     Connects on first use. `rediss://` does not check the certificate's issuer, because hosted
     Redis (Heroku) presents self-signed ones.
     """
     tls = {"ssl_cert_reqs": "none", "ssl_check_hostname": False} if url.startswith("rediss") else {}
-    return redis.Redis.from_url(
+    return Redis.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=min(timeout_s, 2.0),
