@@ -1,12 +1,16 @@
-"""`python -m bench.neighbor_worker`: update neighbours until stdin ends and nothing is due.
+"""A process that updates neighbours, for the bench and the tests.
 
-Prints "ready" once its copy of the graph is loaded, and its resident memory in MB at the end.
+`python -m bench.neighbor_worker` prints "ready" once its copy of the graph is loaded, works until
+its stdin ends and nothing is due, and prints its resident memory in MB.
 """
 
 import logging
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import structlog
@@ -16,6 +20,7 @@ from workers.update_neighbors import load_graph, update_neighbors
 
 
 def main() -> None:
+    """Work until told to end."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     open_stores()
     load_graph()
@@ -24,19 +29,42 @@ def main() -> None:
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     while True:
         last_look = ended.is_set()
-        with connection() as conn:
-            row = conn.execute(
-                "SELECT key FROM freshness WHERE kind = 'student_neighbors' AND wanted > done"
-                " AND dead_at IS NULL LIMIT 1"
-            ).fetchone()
-        if row is not None:
-            update_neighbors(row[0])
+        key = stale_key()
+        if key is not None:
+            update_neighbors(key)
         elif last_look:
             break
         else:
             time.sleep(0.002)
     print(psutil.Process().memory_info().rss // 2**20)
     close_stores()
+
+
+def stale_key() -> str | None:
+    """Somebody whose neighbours are stale."""
+    with connection() as conn:
+        row = conn.execute(
+            "SELECT key FROM freshness WHERE kind = 'student_neighbors' AND wanted > done"
+            " AND dead_at IS NULL LIMIT 1"
+        ).fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def neighbor_worker() -> Iterator[subprocess.Popen[str]]:
+    """Such a process, ready; killed at the end of the block if it has not ended."""
+    with subprocess.Popen(  # this file
+        [sys.executable, "-m", "bench.neighbor_worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
 
 
 if __name__ == "__main__":

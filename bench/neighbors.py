@@ -15,10 +15,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from bench import originals_neighbors as originals
+from bench.neighbor_worker import neighbor_worker, stale_key
 from bench.plots import plot_neighbors
 from bench.populations import Population, blocks, store, store_all
 from bench.report import Figure, print_table, write_json
@@ -158,41 +158,23 @@ def rebuild_in_a_process() -> tuple[float, float]:
 def churn(population: Population, workers: int) -> tuple[float, float]:
     """Move students, a tenth at a time; updates per second, and MB of a worker."""
     with ExitStack() as stack:
-        running = [stack.enter_context(worker()) for _ in range(workers)]
-        for process in running:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+        running = [stack.enter_context(neighbor_worker()) for _ in range(workers)]
+        tenth = int(len(population.ids) * CHURN)
+        rounds = [population.choose(tenth) for _ in range(-(-LEAST_UPDATES // tenth))]
+        vectors = [population.drawn_anew(rows) for rows in rounds]
         started = time.perf_counter()
-        moved = 0
-        while moved < LEAST_UPDATES:
-            rows = population.choose(int(len(population.ids) * CHURN))
-            population.move(rows)
-            for block in blocks(rows, 300):
+        for rows, drawn in zip(rounds, vectors, strict=True):
+            population.vectors[rows] = drawn
+            for block in blocks(rows, 500):
                 store(population, block, stale=True)
-            wait_until_done()
-            moved += len(rows)
+        wait_until_done()
         elapsed = time.perf_counter() - started
+        moved = tenth * len(rounds)
         for process in running:
             assert process.stdin is not None
             process.stdin.close()
         memory_mb = max(float(process.stdout.read()) for process in running if process.stdout)
     return moved / elapsed, memory_mb
-
-
-@contextmanager
-def worker() -> Iterator[subprocess.Popen[str]]:
-    """A worker process."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.neighbor_worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                psutil.Process(process.pid).kill()
 
 
 def drain() -> None:
@@ -205,15 +187,6 @@ def wait_until_done() -> None:
     """Let the workers finish what is due."""
     while stale_key() is not None:
         time.sleep(0.005)
-
-
-def stale_key() -> str | None:
-    """Somebody whose neighbours are stale."""
-    with connection() as conn:
-        row = conn.execute(
-            "SELECT key FROM freshness WHERE kind = 'student_neighbors' AND wanted > done LIMIT 1"
-        ).fetchone()
-    return row[0] if row else None
 
 
 def update_alone(population: Population) -> tuple[float, float, float]:

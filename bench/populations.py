@@ -49,9 +49,13 @@ class Population:
 
     def move(self, rows: NDArray[np.int64]) -> None:
         """Draw students anew; one in ten around another taste."""
+        self.vectors[rows] = self.drawn_anew(rows)
+
+    def drawn_anew(self, rows: NDArray[np.int64]) -> Vectors:
+        """Where `move` would put students; nobody has moved yet."""
         changes = self.rng.random(len(rows)) < CHANGES_TASTE
         self.tastes[rows[changes]] = self.rng.integers(len(self.centres), size=int(changes.sum()))
-        self.vectors[rows] = self._around(rows)
+        return self._around(rows)
 
     def choose(self, count: int) -> NDArray[np.int64]:
         """Different students by chance."""

@@ -1,11 +1,8 @@
 """The stored graph equals brute force, whatever moved, came or went, in whatever batches."""
 
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -14,6 +11,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench.neighbor_worker import neighbor_worker
 from tests.graph import (
     assert_graph_is_exact,
     clustered,
@@ -176,7 +174,6 @@ def test_two_workers_on_overlapping_batches_lose_no_edge(
     store_vectors(vectors)
     with ExitStack() as workers:
         running = [workers.enter_context(neighbor_worker()) for _ in range(2)]
-        assert [worker.stdout and worker.stdout.readline() for worker in running] == ["ready\n"] * 2
         rounds = 0
         while rounds < 40 or len(working_processes()) < 2:
             rounds += 1
@@ -206,21 +203,6 @@ def working_processes() -> set[str]:
     with connection() as conn:
         rows = conn.execute("SELECT DISTINCT split_part(worker, ':', 2) FROM attempts")
         return {pid for (pid,) in rows}
-
-
-@contextmanager
-def neighbor_worker() -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that updates neighbours until its input ends and nothing is due."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.neighbor_worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def test_a_polling_reader_never_sees_a_shorter_list(

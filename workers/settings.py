@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     max_neighbors: int = Field(default=15, ge=1, le=200)
     similarity_threshold: float = Field(default=0.1, ge=0, le=1)
     neighbor_slack: int = Field(default=10, ge=0, le=200)
-    neighbor_batch_size: int = Field(default=300, ge=1, le=1000)
+    neighbor_batch_size: int = Field(default=500, ge=1, le=1000)
     exact_search_max_students: int = Field(default=25_000, ge=0)
     rebuild_block_rows: int = Field(default=8192, ge=1, le=100_000)
 
