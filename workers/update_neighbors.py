@@ -151,11 +151,12 @@ def _update(batch: Batch) -> Outcome:
         if graph.mixed_models:
             graph.delete_lists(conn, ours)
         moved, seen = _keep_ours(graph, ours, moved, seen)
-        found = (
-            find_indexed(conn, graph, moved, seen)
-            if isinstance(seen, Edges)
-            else find_exact(graph, moved, compare_again(graph, moved, seen, touched))
-        )
+        if isinstance(seen, Edges):
+            # Whoever has gone since the search cannot be a neighbour.
+            seen = seen.where(~np.isin(seen.b, touched))
+            found = find_indexed(conn, graph, moved, seen)
+        else:
+            found = find_exact(graph, moved, compare_again(graph, moved, seen, touched))
         lists = _new_lists(conn, graph, moved, found)
         changed = graph.names(lists.owners)
         events = {key: batch.claims[key].last_event for key in ours}
