@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 from tests.embeddings_server import EmbeddingsServer, Fault, vector_of
 from workers import embed_texts as embed_texts_module
 from workers import provider_limits
-from workers.embed_texts import embed_texts, validate
+from workers.embed_texts import HARMLESS_TEXT, embed_texts, validate
 from workers.embedders import HashingEmbedder, OpenAIEmbedder, embedder
 from workers.errors import (
     InvalidEmbeddingError,
     ProviderDeniedError,
     ProviderError,
+    ProviderFaultError,
     ProviderRefusedError,
     ProviderUnavailableError,
 )
@@ -162,7 +165,6 @@ def test_requests_hold_no_more_inputs_or_tokens_than_the_provider_takes(
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (Fault("status", 500), ProviderUnavailableError),
         (Fault("status", 503), ProviderUnavailableError),
         (Fault("status", 408), ProviderUnavailableError),
         (Fault("status", 429, retry_after="7"), ProviderUnavailableError),
@@ -186,6 +188,28 @@ def test_each_fault_is_one_error_after_one_request(
     embeddings_server.fail_next(fault)
     assert type(error_of("text")) is kind
     assert len(embeddings_server.requests) == 1
+
+
+@usable
+def test_a_500_is_the_texts_fault_when_another_text_is_embedded_and_else_an_outage(
+    embeddings_server: EmbeddingsServer,
+) -> None:
+    embeddings_server.fail_next(Fault("status", 500))
+    assert type(error_of("text")) is ProviderFaultError
+    assert embeddings_server.requests == [["text"], [HARMLESS_TEXT]]
+    embeddings_server.fail_next(Fault("status", 500), times=2)
+    assert type(error_of("text")) is ProviderUnavailableError
+    with pytest.raises(ProviderUnavailableError, match="paused"):
+        embedder().embed_batch(["text"])
+
+
+@usable
+def test_what_refuses_any_text_is_not_searched_for_the_bad_one(
+    embeddings_server: EmbeddingsServer,
+) -> None:
+    embeddings_server.fail_next(Fault("status", 400), times=2)
+    assert type(error_of("one", "two", "three")) is ProviderDeniedError
+    assert len(embeddings_server.requests) == 2
 
 
 @usable
@@ -215,9 +239,16 @@ def test_a_retry_after_keeps_every_client_away_and_a_shorter_pause_does_not_end_
 
 
 @usable
-@pytest.mark.parametrize("header", ["soon", "-5", "", "Wed, 21 Oct 2026 07:28:00 GMT", "²"])
+@pytest.mark.parametrize("header", ["soon", "-5", "", "Wed, 42 Oct 2026 07:28:00 GMT", "²"])
 def test_an_unreadable_retry_after_is_a_pause_of_our_own(header: str) -> None:
     assert 1 <= provider_limits.pause(header) <= 2
+
+
+@usable
+def test_a_retry_after_may_be_a_date() -> None:
+    in_a_minute = datetime.now(UTC) + timedelta(minutes=1)
+    assert 30 < provider_limits.pause(format_datetime(in_a_minute)) <= 60
+    assert provider_limits.pause("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 @usable

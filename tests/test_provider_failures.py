@@ -49,7 +49,7 @@ def invalid_embeddings() -> float:
     ("fault", "reason"),
     [
         (Fault("status", 429), "429"),
-        (Fault("status", 500), "500"),
+        (Fault("status", 502), "502"),
         (Fault("status", 503, retry_after="1"), "503"),
         (Fault("hang", seconds=5), "timeout"),
         (Fault("drop"), "connection"),
@@ -73,6 +73,31 @@ def test_a_provider_that_is_down_puts_students_off_and_burns_no_attempt(
     work_off(ANY)
     assert ledger(EMBEDDING, "done", ERROR) == {"S1": (1, None)}
     assert stored_vectors() == {"S1"}
+
+
+def test_a_provider_that_breaks_on_everything_is_down_and_burns_no_attempt(
+    server: EmbeddingsServer,
+) -> None:
+    server.breaking.add("")
+    work_off(ANY)
+    error, attempts, dead_at = ledger(EMBEDDING, ERROR, ATTEMPTS, DEAD_AT)["S1"]
+    assert "500" in error
+    assert (attempts, dead_at) == (0, None)
+
+
+def test_a_text_that_breaks_the_provider_dies_alone_after_its_last_attempt(
+    configure: Configure, server: EmbeddingsServer
+) -> None:
+    configure(MAX_ATTEMPTS=2)
+    server.breaking.add("Title 7")
+    recorded = record_events([checkout(f"S{n}", f"B{n}") for n in range(20)])
+    for _ in range(2):
+        work_off(recorded.wake_ups)
+        end_pauses()
+    assert stored_vectors() == {f"S{n}" for n in range(20)} - {"S7"}
+    dead = {key: row for key, row in ledger(EMBEDDING, ERROR, DEAD_AT).items() if row[1]}
+    assert list(dead) == ["S7"]
+    assert "500" in dead["S7"][0]
 
 
 def test_a_retry_after_is_honoured_by_all_workers_and_burns_no_attempt(
@@ -112,8 +137,9 @@ def test_one_refused_text_of_fifty_is_dead_with_the_reason_and_the_others_are_st
     assert list(dead) == ["bad"]
     assert "400" in dead["bad"][0]
     assert "refused by the content filter" in dead["bad"][0]
-    # Halving finds it: at most two requests on each of the six levels after the first.
-    assert len(embeddings_server.requests) <= 13
+    # Halving finds it: one to see that other texts are accepted, and at most two requests on each
+    # of the six levels after the first.
+    assert len(embeddings_server.requests) <= 14
     ((trace,),) = rows("SELECT traceback FROM attempts WHERE error IS NOT NULL")
     assert "ProviderRefusedError" in trace
     record_events([book("bad", "A decent book")])

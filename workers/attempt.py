@@ -2,11 +2,12 @@
 
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 import redis
 import structlog
+from psycopg_pool import PoolTimeout
 
 from workers import freshness
 from workers.errors import (
@@ -19,6 +20,9 @@ from workers.freshness import Batch, Failure, Kind, WakeUp
 from workers.metrics import KEYS_DONE, KEYS_FAILED
 
 STORE_DOWN_DELAY_S = 2.0
+STORE_DOWN = (psycopg.OperationalError, PoolTimeout, redis.RedisError)
+# No key is at fault, and halves of the batch would fare no better.
+ELSEWHERE = (ProviderUnavailableError, ProviderDeniedError, *STORE_DOWN)
 
 log = structlog.get_logger()
 
@@ -49,10 +53,7 @@ def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[Wake
     batch = freshness.claim(kind, key)
     if batch is None:
         return None
-    try:
-        outcome = work(batch)
-    except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback
-        outcome = Outcome(failed=dict.fromkeys(batch.claims, error))
+    outcome = _work(batch, work)
     if outcome.done:
         KEYS_DONE.add(len(outcome.done), kind=kind)
         log.info(
@@ -64,6 +65,27 @@ def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[Wake
         )
     _record_failures(batch, outcome.failed)
     return outcome.wake_ups
+
+
+def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
+    """The work, with the keys that it cannot bear told from the others by halving the batch."""
+    try:
+        return work(batch)
+    except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback
+        if len(batch.claims) == 1 or isinstance(error, ELSEWHERE):
+            return Outcome(failed=dict.fromkeys(batch.claims, error))
+        log.warning("batch_halved", kind=batch.kind, keys=len(batch.claims), error=repr(error))
+        claims = list(batch.claims.items())
+        half = len(claims) // 2
+        first, second = (
+            _work(replace(batch, claims=dict(part)), work)
+            for part in (claims[:half], claims[half:])
+        )
+        return Outcome(
+            done=[*first.done, *second.done],
+            failed={**first.failed, **second.failed},
+            wake_ups=[*first.wake_ups, *second.wake_ups],
+        )
 
 
 def _record_failures(batch: Batch, failed: Mapping[str, Exception]) -> None:
@@ -78,7 +100,7 @@ def _record_failures(batch: Batch, failed: Mapping[str, Exception]) -> None:
         )
         if isinstance(error, ProviderUnavailableError):
             postponed[key] = (reason, error.retry_after_s)
-        elif isinstance(error, psycopg.OperationalError | redis.RedisError):
+        elif isinstance(error, STORE_DOWN):
             postponed[key] = (reason, STORE_DOWN_DELAY_S)
         else:
             final = isinstance(error, ProviderDeniedError | ProviderRefusedError)

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from workers.embedders import Embedder
 from workers.errors import (
     InvalidEmbeddingError,
+    ProviderDeniedError,
     ProviderError,
+    ProviderFaultError,
     ProviderRefusedError,
+    ProviderUnavailableError,
 )
 from workers.metrics import EMBEDDING_DURATION, EMBEDDINGS_GENERATED, INVALID_EMBEDDINGS
-from workers.provider_limits import estimate_tokens
+from workers.provider_limits import estimate_tokens, pause
 from workers.settings import settings
 
 Vector = NDArray[np.float32]
@@ -22,6 +25,7 @@ REQUEST_MAX_INPUTS = 2048
 REQUEST_MAX_TOKENS = 300_000
 LARGEST_COMPONENT = 2.0
 SMALLEST_MAGNITUDE = 0.1
+HARMLESS_TEXT = "A short text."
 
 
 def embed_texts(embedder: Embedder, texts: list[str]) -> list[Vector | ProviderError]:
@@ -64,15 +68,43 @@ def _requests(texts: list[str]) -> Iterator[list[str]]:
         yield request
 
 
-def _embed_request(embedder: Embedder, texts: list[str]) -> list[Vector | ProviderError]:
+def _embed_halves(embedder: Embedder, texts: list[str]) -> list[Vector | ProviderError]:
+    half = len(texts) // 2
+    return _embed_request(embedder, texts[:half], halved=True) + _embed_request(
+        embedder, texts[half:], halved=True
+    )
+
+
+def _general_fault(embedder: Embedder, error: ProviderError) -> ProviderError | None:
+    """Whether a text that is surely harmless fares no better: then the texts are not at fault."""
+    try:
+        embedder.embed_batch([HARMLESS_TEXT])
+    except ProviderFaultError:
+        return ProviderUnavailableError(str(error), pause(None))
+    except ProviderRefusedError:
+        return ProviderDeniedError(f"{error} (whatever the text)")
+    except ProviderError as other:
+        return other
+    return None
+
+
+def _embed_request(
+    embedder: Embedder, texts: list[str], *, halved: bool = False
+) -> list[Vector | ProviderError]:
     started = time.perf_counter()
     try:
         vectors = embedder.embed_batch(texts)
     except ProviderRefusedError as error:
         if len(texts) == 1:
             return [error]
-        half = len(texts) // 2
-        return _embed_request(embedder, texts[:half]) + _embed_request(embedder, texts[half:])
+        general = None if halved else _general_fault(embedder, error)
+        return [general] * len(texts) if general else _embed_halves(embedder, texts)
+    except ProviderFaultError as error:
+        # Asked for each half anew: the provider may go down at any time.
+        general = _general_fault(embedder, error)
+        if len(texts) == 1 or general:
+            return [general or error] * len(texts)
+        return _embed_halves(embedder, texts)
     except ProviderError as error:
         if isinstance(error, InvalidEmbeddingError):
             INVALID_EMBEDDINGS.add(len(texts), model=embedder.model)

@@ -1,6 +1,7 @@
 """Where vectors come from: an OpenAI-compatible endpoint, or hashing on this machine."""
 
 from functools import cache
+from http import HTTPStatus
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from workers.errors import (
     InvalidEmbeddingError,
     ProviderDeniedError,
+    ProviderFaultError,
     ProviderRefusedError,
     ProviderUnavailableError,
 )
@@ -116,6 +118,8 @@ def _translate(error: openai.APIStatusError) -> Exception:
     reason = f"provider answered {error.status_code}: {error.message}"
     if error.status_code in (401, 403, 404):
         return ProviderDeniedError(reason)
+    if error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ProviderFaultError(reason)
     if error.status_code in (408, 409, 429) or error.status_code >= 500:
         return ProviderUnavailableError(reason, pause(error.response.headers.get("retry-after")))
     return ProviderRefusedError(reason)

@@ -44,6 +44,10 @@ class ProviderUnavailableError(ProviderError):
         self.retry_after_s = retry_after_s
 
 
+class ProviderFaultError(ProviderError):
+    """The provider broke on this request (500): it may be down, or one of the texts breaks it."""
+
+
 class ProviderDeniedError(ProviderError):
     """The key, the model or the endpoint is wrong: no text would be accepted."""
 

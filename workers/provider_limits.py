@@ -2,6 +2,8 @@
 
 import random
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 
 from limits import RateLimitItemPerMinute
@@ -56,15 +58,16 @@ def pause(retry_after: str | None) -> float:
     """Keep every worker from the provider for a while.
 
     Args:
-        retry_after: the header's value in seconds. Without one the pause doubles with each
-            failure in a row, up to `LONGEST_PAUSE_S`.
+        retry_after: the header's value, seconds or an HTTP date. Without one the pause doubles
+            with each failure in a row, up to `LONGEST_PAUSE_S`.
 
     Returns:
         Seconds until the provider may be asked again.
     """
     client = stores().redis
-    if retry_after is not None and retry_after.replace(".", "", 1).isdecimal():
-        seconds = min(float(retry_after), LONGEST_RETRY_AFTER_S)
+    told = _seconds_told(retry_after)
+    if told is not None:
+        seconds = min(told, LONGEST_RETRY_AFTER_S)
     else:
         failures = int(client.incr(FAILURES))
         client.expire(FAILURES, 600)
@@ -72,6 +75,21 @@ def pause(retry_after: str | None) -> float:
         seconds = spread * min(2.0**failures, LONGEST_PAUSE_S)
     client.eval(PAUSE, 1, PAUSED, max(int(seconds * 1000), 1))
     return seconds
+
+
+def _seconds_told(retry_after: str | None) -> float | None:
+    """What a Retry-After header says; None if it says nothing that can be read."""
+    if retry_after is None:
+        return None
+    if retry_after.replace(".", "", 1).isdecimal():
+        return float(retry_after)
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if until.tzinfo is None:  # "-0000": UTC of an unknown place
+        until = until.replace(tzinfo=UTC)
+    return max((until - datetime.now(UTC)).total_seconds(), 0)
 
 
 def report_success() -> None:
