@@ -11,6 +11,7 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, Retries, TimeLimit
 
+from actors.pulse import Heartbeat, HoldPaused, Watchdog
 from workers.embedders import embedder
 from workers.logs import configure_logging
 from workers.metrics import start_flushing, stop_flushing
@@ -61,6 +62,9 @@ broker = RedisBroker(  # type: ignore[no-untyped-call]
     middleware=[
         OpenStores(),
         TermOnce(),
+        HoldPaused(),
+        Heartbeat(),
+        Watchdog(),
         TimeLimit(time_limit=TIME_LIMIT_MS),
         Retries(max_retries=0),
     ],

@@ -7,11 +7,12 @@ import structlog
 
 from actors.broker import broker
 from workers import check_neighbors as work
+from workers.queues import Queue
 
 log = structlog.get_logger()
 
 
-@dramatiq.actor(queue_name="batch", broker=broker)
+@dramatiq.actor(queue_name=Queue.batch, broker=broker)
 def check_neighbors() -> None:
     """Log the figures, and keep them for the metrics."""
     quality = work.check_neighbors()

@@ -5,11 +5,12 @@ import structlog
 
 from actors.broker import broker
 from workers import prune_history as work
+from workers.queues import Queue
 
 log = structlog.get_logger()
 
 
-@dramatiq.actor(queue_name="batch", broker=broker)
+@dramatiq.actor(queue_name=Queue.batch, broker=broker)
 def prune_history() -> None:
     """Delete old attempts, events and firings."""
     log.info("history_pruned", **work.prune_history())

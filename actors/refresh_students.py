@@ -5,11 +5,12 @@ import structlog
 
 from actors.broker import broker
 from workers import refresh_students as work
+from workers.queues import Queue
 
 log = structlog.get_logger()
 
 
-@dramatiq.actor(queue_name="batch", broker=broker)
+@dramatiq.actor(queue_name=Queue.batch, broker=broker)
 def refresh_students() -> None:
     """Raise every student; the reconciler feeds them to the workers."""
     log.info("students_raised", count=work.refresh_students())

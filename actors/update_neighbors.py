@@ -6,10 +6,11 @@ from actors.broker import broker
 from actors.wake import send, wakes
 from workers import update_neighbors as work
 from workers.freshness import Kind
+from workers.queues import Queue
 
 
 @wakes(Kind.student_neighbors)
-@dramatiq.actor(queue_name="live", broker=broker)
+@dramatiq.actor(queue_name=Queue.live, broker=broker)
 def update_neighbors(student_id: str) -> None:
     """Update the lists of this student and of others that are stale."""
     send(work.update_neighbors(student_id))

@@ -27,39 +27,48 @@ WITH gone AS (DELETE FROM freshness WHERE kind = ANY(%(kinds)s) AND key = ANY(%(
 DELETE FROM attempts WHERE kind = ANY(%(kinds)s) AND key = ANY(%(keys)s);
 
 -- name: claim_suspect
--- One key whose last worker vanished with it. Claimed alone: if it is what kills workers, it
--- takes no other key along.
+-- One key whose last worker vanished with it, which is noted as an attempt. Claimed alone: if it is
+-- what kills workers, it takes no other key along.
 WITH due AS (
-    SELECT kind, key FROM freshness
+    SELECT kind, key, wanted, leased_by, leased_at FROM freshness
     WHERE kind = %(kind)s AND wanted > done AND dead_at IS NULL
       AND lease_token IS NOT NULL AND lease_until < now() AND attempts < %(max_attempts)s
+      AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
     ORDER BY stale_since LIMIT 1
     FOR UPDATE SKIP LOCKED
+), vanished AS (
+    INSERT INTO attempts (kind, key, wanted, worker, started_at, error)
+    SELECT kind, key, wanted, leased_by, leased_at, %(vanished)s FROM due
 )
 UPDATE freshness f SET
     lease_token = %(token)s,
     lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    leased_by = %(worker)s, leased_at = now(),
     attempts = f.attempts + 1
 FROM due WHERE f.kind = due.kind AND f.key = due.key
 RETURNING f.key, f.wanted, f.attempts, f.last_event;
 
 -- name: claim_due
--- Up to `batch` due keys, the one that the message names first, then the stalest.
+-- Up to `batch` due keys, the one that the message names first, then the stalest; none while their
+-- queue is paused.
 WITH named AS (
     SELECT kind, key FROM freshness
     WHERE kind = %(kind)s AND key = %(key)s AND wanted > done AND dead_at IS NULL
       AND not_before <= now() AND lease_token IS NULL
+      AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
     FOR UPDATE SKIP LOCKED
 ), others AS (
     SELECT kind, key FROM freshness
     WHERE kind = %(kind)s AND key <> %(key)s AND wanted > done AND dead_at IS NULL
       AND not_before <= now() AND lease_token IS NULL
+      AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
     ORDER BY stale_since LIMIT %(batch)s - 1
     FOR UPDATE SKIP LOCKED
 )
 UPDATE freshness f SET
     lease_token = %(token)s,
     lease_until = now() + make_interval(secs => %(lease_seconds)s),
+    leased_by = %(worker)s, leased_at = now(),
     attempts = f.attempts + 1
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) due
 WHERE f.kind = due.kind AND f.key = due.key
@@ -118,7 +127,7 @@ FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(errors)s::text[], %(trace
 -- name: bury_lost
 -- Keys whose last worker vanished with them once too often.
 WITH lost AS (
-    SELECT kind, key FROM freshness
+    SELECT kind, key, leased_by, leased_at FROM freshness
     WHERE wanted > done AND dead_at IS NULL AND lease_token IS NOT NULL
       AND lease_until < now() AND attempts >= %(max_attempts)s
     ORDER BY kind, key
@@ -127,10 +136,10 @@ WITH lost AS (
     UPDATE freshness f SET
         dead_at = now(), error = %(error)s, lease_token = NULL, lease_until = NULL
     FROM lost WHERE f.kind = lost.kind AND f.key = lost.key
-    RETURNING f.kind, f.key, f.wanted
+    RETURNING f.kind, f.key, f.wanted, lost.leased_by, lost.leased_at
 )
 INSERT INTO attempts (kind, key, wanted, worker, started_at, error)
-SELECT kind, key, wanted, 'unknown', now(), %(error)s FROM buried
+SELECT kind, key, wanted, leased_by, leased_at, %(error)s FROM buried
 RETURNING kind, key;
 
 -- name: find_overdue
@@ -138,7 +147,7 @@ RETURNING kind, key;
 -- from filling the queue with copies of itself.
 WITH overdue AS (
     SELECT kind, key FROM freshness
-    WHERE wanted > done AND dead_at IS NULL AND not_before <= now()
+    WHERE kind = ANY(%(kinds)s) AND wanted > done AND dead_at IS NULL AND not_before <= now()
       AND (lease_token IS NULL OR lease_until < now())
       AND last_sent < now() - make_interval(secs => %(resend_after_seconds)s)
     ORDER BY kind, stale_since LIMIT %(most)s
@@ -165,8 +174,16 @@ SELECT kind, wanted = done AS fresh, stale_since, done_at AS updated_at, done_ev
 FROM freshness WHERE key = %(key)s AND kind = ANY(%(kinds)s);
 
 -- name: resend_stale
--- Let the reconciler's next pass send whatever is stale: nobody else has.
-UPDATE freshness SET last_sent = '-infinity' WHERE wanted > done AND dead_at IS NULL AND lease_token IS NULL;
+-- Let the reconciler's next pass send whatever is stale: nobody else has. Whoever works on a key
+-- sends what follows from it.
+WITH stale AS (
+    SELECT kind, key FROM freshness
+    WHERE wanted > done AND dead_at IS NULL AND lease_token IS NULL
+    ORDER BY kind, key
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE freshness f SET last_sent = '-infinity'
+FROM stale WHERE f.kind = stale.kind AND f.key = stale.key;
 
 -- name: raise_all
 -- Raise a slice of the keys of a kind, in key order; returns where the next slice begins.

@@ -9,7 +9,7 @@ RETURNING run_id;
 SELECT run_id FROM runs WHERE kind = %(kind)s AND state IN ('queued', 'running');
 
 -- name: claim_run
--- Take a run that nobody works on, to begin it or to go on with it.
+-- Take a run that nobody works on, to begin it or to go on with it; none while runs are paused.
 UPDATE runs SET
     state = CASE WHEN cancel THEN 'cancelled' WHEN attempts >= %(max_attempts)s THEN 'failed'
                  ELSE 'running' END,
@@ -21,6 +21,7 @@ UPDATE runs SET
     resumed_at = now(), resumed_done = done, resumed_progress = progress, updated_at = now()
 WHERE run_id = %(run_id)s AND state IN ('queued', 'running')
   AND (lease_until IS NULL OR lease_until < now())
+  AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
 RETURNING state, position;
 
 -- name: report_progress
@@ -66,6 +67,7 @@ RETURNING run_id;
 UPDATE runs SET last_sent = now()
 WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < now())
   AND last_sent < now() - make_interval(secs => %(resend_after_seconds)s)
+  AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
 RETURNING run_id, kind;
 
 -- name: read_run

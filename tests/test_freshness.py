@@ -11,6 +11,7 @@ from tests.library import change, ledger, make_due, rows
 from workers import freshness
 from workers.freshness import Batch, Failure, Kind, KindFreshness, WakeUp
 from workers.stores import transaction
+from workers.worker_name import worker_name
 
 EMBEDDING, NEIGHBORS = Kind.student_embedding, Kind.student_neighbors
 Configure = Callable[..., None]
@@ -141,7 +142,7 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing() -> None:
     freshness.fail(late, {"a": Failure("late", final=True)})
     freshness.postpone(late, ["a"], "late", 600)
     assert of("a", "done", "error", "dead_at", "attempts") == (0, None, None, 2)
-    assert rows("SELECT count(*) FROM attempts") == [(0,)]
+    assert rows("SELECT error, worker <> '' FROM attempts") == [(freshness.VANISHED, True)]
     assert finish(other) == []
     assert of("a", "done") == (1,)
 
@@ -241,7 +242,8 @@ def test_a_key_that_takes_its_worker_along_every_time_is_buried(configure: Confi
     assert freshness.bury_lost() == []
     (error,) = of("a", "error")
     assert "the worker vanished during the job on each of 2 attempts" in str(error)
-    assert rows("SELECT error FROM attempts WHERE key = 'a'") == [(error,)]
+    noted = rows("SELECT error, worker FROM attempts WHERE key = 'a' ORDER BY attempt_id")
+    assert noted == [(freshness.VANISHED, worker_name()), (error, worker_name())]
 
 
 def test_failing_keys_and_raising_them_at_once_is_no_deadlock() -> None:

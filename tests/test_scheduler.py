@@ -234,8 +234,9 @@ def test_the_reconciler_sends_what_is_overdue_and_buries_what_kills_workers() ->
     assert queued() == []  # all of them have just been sent
     change("UPDATE freshness SET last_sent = now() - interval '1 hour'")
     change(
-        "UPDATE freshness SET attempts = 5, lease_token = gen_random_uuid(),"
-        " lease_until = now() - interval '1 second' WHERE key = 'S4'"
+        "UPDATE freshness SET attempts = 5, lease_token = gen_random_uuid(), leased_by = 'gone',"
+        " leased_at = now() - interval '1 minute', lease_until = now() - interval '1 second'"
+        " WHERE key = 'S4'"
     )
     reconcile()
     assert queued() == [("recompute_student", ("S1",)), ("update_neighbors", ("S3",))]

@@ -4,10 +4,7 @@ Every function that writes takes the caller's connection, so that a fact and wha
 stale, or a result and its `done`, commit together.
 """
 
-import os
 import random
-import socket
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +15,10 @@ import psycopg
 from psycopg.rows import class_row
 
 from workers.queries import query
+from workers.queues import Queue, paused_queues
 from workers.settings import settings
 from workers.stores import connection, transaction
+from workers.worker_name import worker_name
 
 RAISE = query("freshness.raise_wanted")
 LOCK_KEYS = query("freshness.lock_keys")
@@ -39,6 +38,7 @@ RESEND_STALE = query("freshness.resend_stale")
 RAISE_ALL = query("freshness.raise_all")
 
 RAISE_ALL_SLICE = 5000
+VANISHED = "the worker vanished during the job"
 
 
 class Kind(StrEnum):
@@ -46,6 +46,9 @@ class Kind(StrEnum):
 
     student_embedding = "student_embedding"
     student_neighbors = "student_neighbors"
+
+
+QUEUE_OF = {Kind.student_embedding: Queue.live, Kind.student_neighbors: Queue.live}
 
 
 @dataclass(frozen=True)
@@ -172,13 +175,19 @@ def wake_ups(kind: Kind, keys: Collection[str]) -> list[WakeUp]:
 
 
 def claim(kind: Kind, key: str) -> Batch | None:
-    """Claim `key` and up to a batch of other due keys of its kind; None when nothing is due."""
+    """Claim `key` and up to a batch of other due keys of its kind.
+
+    None when nothing is due, or the kind's queue is paused.
+    """
     token, started_at = uuid4(), datetime.now(UTC)
     parameters = {
         "kind": kind,
         "key": key,
+        "queue": QUEUE_OF[kind],
         "batch": batch_size(kind),
         "token": token,
+        "worker": worker_name(),
+        "vanished": VANISHED,
         "lease_seconds": settings().lease_seconds,
         "max_attempts": settings().max_attempts,
     }
@@ -289,7 +298,7 @@ def backoff_s(attempts: int) -> float:
 
 def bury_lost() -> list[WakeUp]:
     """Kill keys whose worker vanished with them on their last attempt; returns them."""
-    error = f"the worker vanished during the job on each of {settings().max_attempts} attempts"
+    error = f"{VANISHED} on each of {settings().max_attempts} attempts"
     with transaction() as conn:
         rows = conn.execute(
             BURY_LOST, {"max_attempts": settings().max_attempts, "error": error}
@@ -301,12 +310,17 @@ def find_overdue(most: int = 10_000) -> list[WakeUp]:
     """Wake-ups for keys that are due and that no recent message stands for.
 
     One per batch of ordinary keys, and one for each key whose worker vanished, because those
-    are claimed alone.
+    are claimed alone. None for kinds whose queue is paused: messages would pile up there.
     """
+    paused = paused_queues()
     with transaction() as conn:
         rows = conn.execute(
             FIND_OVERDUE,
-            {"resend_after_seconds": settings().resend_after_seconds, "most": most},
+            {
+                "kinds": [kind for kind in Kind if QUEUE_OF[kind] not in paused],
+                "resend_after_seconds": settings().resend_after_seconds,
+                "most": most,
+            },
         ).fetchall()
     found = []
     for kind in Kind:
@@ -351,7 +365,7 @@ def _record_attempts(
         RECORD_ATTEMPTS,
         {
             "kind": batch.kind,
-            "worker": f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}",
+            "worker": worker_name(),
             "started_at": batch.started_at,
             "keys": list(outcomes),
             "wanteds": [batch.claims[key].wanted for key in outcomes],

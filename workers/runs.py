@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 
 from workers.errors import RunActiveError, RunStoppedError, UnknownKeyError
 from workers.queries import query
+from workers.queues import Queue
 from workers.settings import settings
 from workers.stores import connection, transaction
 
@@ -114,7 +115,7 @@ def create_run(kind: RunKind) -> UUID:
 
 @contextmanager
 def held_run(run_id: UUID) -> Iterator[Hold | None]:
-    """Work on a run inside the block; None when it has ended or another worker has it.
+    """Work on a run inside the block; None when it has ended, is paused, or another worker has it.
 
     An error gives the run back to be resumed, after the last attempt it has failed.
     """
@@ -124,6 +125,7 @@ def held_run(run_id: UUID) -> Iterator[Hold | None]:
             CLAIM,
             {
                 "run_id": run_id,
+                "queue": Queue.batch,
                 "token": token,
                 "lease_seconds": settings().lease_seconds,
                 "max_attempts": settings().max_attempts,
@@ -162,7 +164,8 @@ def find_waiting() -> list[tuple[UUID, RunKind]]:
     """Runs to send a message for: their message got lost, or their worker died."""
     with connection() as conn:
         rows = conn.execute(
-            FIND_WAITING, {"resend_after_seconds": settings().resend_after_seconds}
+            FIND_WAITING,
+            {"queue": Queue.batch, "resend_after_seconds": settings().resend_after_seconds},
         ).fetchall()
     return [(run_id, RunKind(kind)) for run_id, kind in rows]
 

@@ -24,10 +24,15 @@ Pool = ConnectionPool[psycopg.Connection]
 
 @dataclass(frozen=True)
 class Stores:
-    """What a process keeps open while it runs; `probe` gives up on Redis after a second."""
+    """What a process keeps open while it runs.
+
+    `redis` is the feature store, `broker` where messages lie; `probe` gives up on the store after
+    a second.
+    """
 
     pool: Pool
     redis: Redis
+    broker: Redis
     probe: Redis
 
 
@@ -71,7 +76,12 @@ def open_stores() -> Stores:
             open=True,
         )
         url = settings().feature_store_url
-        _open = Stores(pool, redis_client(url), redis_client(url, timeout_s=1, retries=0))
+        _open = Stores(
+            pool,
+            redis_client(url),
+            redis_client(str(settings().redis_url)),
+            redis_client(url, timeout_s=1, retries=0),
+        )
     return _open
 
 
@@ -86,6 +96,7 @@ def close_stores() -> None:
     if _open is not None:
         _open.pool.close()
         _open.redis.close()
+        _open.broker.close()
         _open.probe.close()
         _open = None
 
@@ -99,6 +110,11 @@ def stores() -> Stores:
     if _open is None:
         raise RuntimeError("stores are not open: call open_stores() at boot")
     return _open
+
+
+def broker_redis() -> Redis:
+    """The Redis where messages lie, for looking into queues; actors are sent by the broker."""
+    return stores().broker
 
 
 @contextmanager

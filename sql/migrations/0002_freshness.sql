@@ -15,6 +15,8 @@ CREATE TABLE freshness (
     -- A token that is still set after lease_until means that the worker died with the key.
     lease_token uuid,
     lease_until timestamptz,
+    leased_by   text,
+    leased_at   timestamptz,
     last_sent   timestamptz NOT NULL DEFAULT now(),
     error       text,
     dead_at     timestamptz,
