@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -136,8 +137,14 @@ def main() -> None:
     configure_logging()
     open_stores()
     stop = threading.Event()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        # Python puts the default back as it exits, and a repeat would kill the process then.
+        signal.signal(number, signal.SIG_IGN)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     try:
         lead(stop)
     finally:

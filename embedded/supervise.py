@@ -119,8 +119,9 @@ class Supervisor:
             signal_group(line.process, signal.SIGTERM)
 
     def _spawn(self, name: str, command: str) -> subprocess.Popen[bytes]:
+        # A shell that stayed would get the signals, also that of our death, in place of the line.
         process = spawn(
-            ["sh", "-c", f"exec {command}"],
+            ["sh", "-c", f"exec {command.removeprefix('exec ')}"],
             env=self._env,
             cwd=self._cwd,
             stdout=subprocess.PIPE,

@@ -105,7 +105,7 @@ def test_a_clean_copy_gets_ready_follows_an_event_to_its_end_and_leaves_nothing(
 
         started = psutil.Process(stack.process.pid).children(recursive=True)
         names = " ".join(part for process in started for part in process.cmdline())
-        for program in ("postgres", "redis-server", "uvicorn", "dramatiq", "scheduler.py"):
+        for program in ("postgres", "redis-server", "web.py", "dramatiq", "scheduler.py"):
             assert program in names
         stack.process.send_signal(signal.SIGINT)
         assert stack.process.wait(LIMIT_SECONDS) == 0, stack.output
