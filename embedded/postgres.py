@@ -42,11 +42,17 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 
 
 def start_postgres(
-    home: Path, lock_fd: int, *, durable: bool = True, pause: Pause = time.sleep
+    home: Path,
+    lock_fd: int,
+    *,
+    durable: bool = True,
+    port: int | None = None,
+    pause: Pause = time.sleep,
 ) -> Service:
     """Starts it and returns when the database `kinfold` answers; creates what is missing.
 
-    The caller holds the home's lock. Raises ServiceFailedError, and whatever `pause` raises.
+    The caller holds the home's lock. `port` is for one that comes back where it was; by default
+    it takes a free one. Raises ServiceFailedError, and whatever `pause` raises.
     """
     account = postgres_account(home, postgres_binaries())
     data = home / "postgres"
@@ -59,7 +65,9 @@ def start_postgres(
 
     for attempt in range(1, PORT_TRIES + 1):
         try:
-            return _start(home, data, password, lock_fd, account, durable=durable, pause=pause)
+            return _start(
+                home, data, password, lock_fd, account, durable=durable, port=port, pause=pause
+            )
         except ServiceFailedError as failed:
             if attempt == PORT_TRIES or "Address already in use" not in str(failed):
                 raise
@@ -74,9 +82,10 @@ def _start(
     account: Account | None,
     *,
     durable: bool,
+    port: int | None,
     pause: Pause,
 ) -> Service:
-    port = free_port()
+    port = port or free_port()
     settings = SETTINGS | {"port": str(port)} | ({} if durable else NOT_DURABLE)
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     log = home / "postgres.log"

@@ -23,18 +23,24 @@ PORT_TRIES = 3
 
 
 def start_redis(
-    home: Path, lock_fd: int, *, durable: bool = True, pause: Pause = time.sleep
+    home: Path,
+    lock_fd: int,
+    *,
+    durable: bool = True,
+    port: int | None = None,
+    pause: Pause = time.sleep,
 ) -> Service:
     """Starts it and returns when it answers PING.
 
-    The caller holds the home's lock. Raises ServiceFailedError, and whatever `pause` raises.
+    The caller holds the home's lock. `port` is for one that comes back where it was; by default
+    it takes a free one. Raises ServiceFailedError, and whatever `pause` raises.
     """
     data = home / "redis"
     data.mkdir(mode=0o700, exist_ok=True)
     password = kept_password(home / "redis.password")
     for attempt in range(1, PORT_TRIES + 1):
         try:
-            return _start(home, data, password, lock_fd, durable=durable, pause=pause)
+            return _start(home, data, password, lock_fd, durable=durable, port=port, pause=pause)
         except ServiceFailedError as failed:
             if attempt == PORT_TRIES or "Address already in use" not in str(failed):
                 raise
@@ -42,9 +48,16 @@ def start_redis(
 
 
 def _start(
-    home: Path, data: Path, password: str, lock_fd: int, *, durable: bool, pause: Pause
+    home: Path,
+    data: Path,
+    password: str,
+    lock_fd: int,
+    *,
+    durable: bool,
+    port: int | None,
+    pause: Pause,
 ) -> Service:
-    port = free_port()
+    port = port or free_port()
     log = home / "redis.log"
     with fresh_log(log) as output:
         process = spawn(
