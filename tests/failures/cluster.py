@@ -1,0 +1,200 @@
+"""Kinfold's own processes around servers that fail: the Procfile's lines, killed and started."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from embedded.ports import free_port
+from embedded.procfile import read_procfile
+from tests.failures.servers import Servers
+from tests.library import rows
+from tests.lines import ROOT, SEARCH_PATH
+from tests.processes import eventually
+
+# Short, so that what runs out in production after minutes runs out in a test after seconds.
+QUICK = {
+    "LEASE_SECONDS": "6",
+    "RECONCILE_INTERVAL_SECONDS": "0.5",
+    "RESEND_AFTER_SECONDS": "1",
+    "RETRY_BASE_SECONDS": "0.2",
+    "RETRY_MAX_SECONDS": "2",
+    "POSTGRES_POOL_SIZE": "6",
+}
+PATIENCE_S = 180
+
+
+class Line:
+    """One line of the Procfile as a process group of its own, with a log that restarts go on with."""
+
+    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._environment = environment
+        self.process = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = read_procfile(ROOT / "Procfile")[self.name]
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                ["sh", "-c", command],
+                cwd=ROOT,
+                env={**self._environment, "PATH": SEARCH_PATH, "PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the whole group, as a host does."""
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL to the group, and wait for its end."""
+        if self.running:
+            self.signal(signal.SIGKILL)
+        self.process.wait()
+        # Children of the line are not ours to wait for; they are gone once their group is.
+        eventually(self._group_gone)
+
+    def _group_gone(self) -> bool:
+        return not any(
+            process.status() != psutil.STATUS_ZOMBIE
+            for process in psutil.process_iter(["status"])
+            if _group_of(process.pid) == self.process.pid
+        )
+
+    def start(self) -> None:
+        """Start it again after its end."""
+        assert not self.running
+        self.process = self._spawn()
+
+    def restart(self) -> None:
+        """Kill and start."""
+        self.kill()
+        self.start()
+
+    def says(self, words: str, times: int = 1) -> None:
+        """Wait until it has logged this."""
+        eventually(
+            lambda: self.output.count(words) >= times, lambda: self.output[-5000:], PATIENCE_S
+        )
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
+class Cluster:
+    """Servers, and the lines that a test starts on them; the test itself is a client of both."""
+
+    def __init__(self, servers: Servers, log_directory: Path) -> None:
+        self.servers = servers
+        self._logs = log_directory
+        self.lines: list[Line] = []
+        self.port = free_port()
+
+    def start(self, name: str, **environment: object) -> Line:
+        """Start a line of the Procfile with the test's environment and what is given."""
+        given = {key: str(value) for key, value in environment.items()}
+        log = self._logs / f"{len(self.lines)}-{name}.log"
+        line = Line(name, {**os.environ, "PORT": str(self.port), "HOST": "127.0.0.1", **given}, log)
+        self.lines.append(line)
+        return line
+
+    def start_web(self, **environment: object) -> Line:
+        """Start the API and wait until it answers."""
+        web = self.start("web", **environment)
+        eventually(lambda: self._status("GET", "/health/live") == 200, lambda: web.output)
+        return web
+
+    def start_worker(self, **environment: object) -> Line:
+        """Start a worker of the live queue and wait until it takes messages."""
+        before = len(rows("SELECT FROM workers"))
+        worker = self.start("worker", **environment)
+        eventually(
+            lambda: len(rows("SELECT FROM workers")) > before, lambda: worker.output, PATIENCE_S
+        )
+        return worker
+
+    def start_scheduler(self, **environment: object) -> Line:
+        """Start a scheduler and wait until it leads."""
+        scheduler = self.start("scheduler", **environment)
+        scheduler.says("scheduler_leads")
+        return scheduler
+
+    def _status(self, method: str, path: str) -> int:
+        """0 while nobody answers."""
+        try:
+            return httpx.request(method, f"http://127.0.0.1:{self.port}{path}").status_code
+        except httpx.TransportError:
+            return 0
+
+    def post(self, path: str, body: object = None, timeout_s: float = 60) -> httpx.Response:
+        """POST to the API."""
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", json=body, timeout=timeout_s)
+
+    def tell(self, events: Sequence[Any], timeout_s: float = 60) -> dict[str, Any]:
+        """POST events (models of workers.events) and expect them to be accepted."""
+        body = {"events": [event.model_dump(mode="json", exclude_unset=True) for event in events]}
+        answer = self.post("/events", body, timeout_s)
+        assert answer.status_code == 202, answer.text
+        accepted: dict[str, Any] = answer.json()
+        return accepted
+
+    def get(self, path: str) -> dict[str, Any]:
+        """GET from the API, which is expected to answer with 200."""
+        answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def output(self) -> str:
+        """The end of every line's log, for the message of a test that fails."""
+        return "\n".join(f"--- {line.log.name}\n{line.output[-3000:]}" for line in self.lines)
+
+    def all_fresh(self, keys: int | None = None) -> None:
+        """Wait until nothing is stale or dead any more, of at least so many keys."""
+        eventually(lambda: self._fresh(keys), self._not_fresh, PATIENCE_S)
+
+    def settled(self) -> None:
+        """Wait until every key is fresh or dead."""
+        eventually(
+            lambda: (
+                not rows("SELECT FROM freshness WHERE wanted > done AND dead_at IS NULL LIMIT 1")
+            ),
+            self._not_fresh,
+            PATIENCE_S,
+        )
+
+    def _fresh(self, keys: int | None) -> bool:
+        ((stale, total),) = rows(
+            "SELECT count(*) FILTER (WHERE wanted > done OR dead_at IS NOT NULL), count(*)"
+            " FROM freshness"
+        )
+        return stale == 0 and (keys is None or total >= keys)
+
+    def _not_fresh(self) -> str:
+        stale = rows("SELECT to_jsonb(f) FROM freshness f WHERE wanted > done LIMIT 20")
+        return f"{stale}\n{self.output()}"
+
+    def stop(self) -> None:
+        """Kill every line; a frozen one too."""
+        for line in self.lines:
+            line.kill()
