@@ -30,7 +30,7 @@ PATIENCE_S = 180
 
 
 class Line:
-    """One line of the Procfile as a process group of its own, with a log that restarts go on with."""
+    """One line of the Procfile as a process group; a restart goes on with its log."""
 
     def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
         self.name = name
@@ -176,9 +176,7 @@ class Cluster:
     def settled(self) -> None:
         """Wait until every key is fresh or dead."""
         eventually(
-            lambda: (
-                not rows("SELECT FROM freshness WHERE wanted > done AND dead_at IS NULL LIMIT 1")
-            ),
+            lambda: not rows("SELECT FROM freshness WHERE wanted > done AND dead_at IS NULL"),
             self._not_fresh,
             PATIENCE_S,
         )

@@ -1,4 +1,4 @@
-"""Servers of their own for the failures, because they are stopped and frozen; one pair a session."""
+"""Servers of their own for the failures: they are stopped and frozen. One pair a session."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,11 +20,13 @@ def servers() -> Iterator[Servers]:
     """A Postgres with a migrated template and a Redis, both started with the first failure."""
     from workers.migrate import migrate
 
-    with tempfile.TemporaryDirectory(prefix="kinfold-failures-") as home:
-        with running_servers(Path(home)) as servers:
-            with psycopg.connect(servers.postgres.url, autocommit=True) as conn:
-                migrate(conn)
-            yield servers
+    with (
+        tempfile.TemporaryDirectory(prefix="kinfold-failures-") as home,
+        running_servers(Path(home)) as servers,
+    ):
+        with psycopg.connect(servers.postgres.url, autocommit=True) as conn:
+            migrate(conn)
+        yield servers
 
 
 @pytest.fixture

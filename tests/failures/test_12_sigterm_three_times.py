@@ -99,6 +99,12 @@ def waiting_for_a_lock(admin: psycopg.Connection) -> int:
     return int(count)
 
 
+def workers_seen(admin: psycopg.Connection) -> int:
+    """Those that have booted: before that Python ends on the first signal."""
+    ((count,),) = admin.execute("SELECT count(*) FROM workers").fetchall()
+    return int(count)
+
+
 def tell(address: str) -> int:
     """The status of an event; 0 while nobody answers."""
     event = {
@@ -144,6 +150,7 @@ def test_sigterm_three_times_lets_the_job_end_and_everything_exits_with_0(
         blocker.execute("LOCK TABLE student_embeddings IN SHARE MODE")
         eventually(lambda: tell(f"http://127.0.0.1:{dyno.port}") == 202, lambda: dyno.output)
         dyno.wait_for("scheduler_leads")
+        eventually(lambda: workers_seen(look) == 2, lambda: dyno.output)
         eventually(lambda: waiting_for_a_lock(look) == 1, lambda: dyno.output)
 
         deadline = time.monotonic() + PATIENCE_SECONDS
