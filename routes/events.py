@@ -15,7 +15,7 @@ from workers.api_keys import Role
 from workers.events import EVENT, Event
 from workers.metrics import EVENTS_ACCEPTED
 from workers.read_event import Chain, read_event
-from workers.record_events import record_events
+from workers.record_together import record_together
 
 MAX_EVENTS = 10_000
 NDJSON = "application/x-ndjson"
@@ -46,7 +46,7 @@ LIST = TypeAdapter(EventList)
 def post_events(request: Request) -> Response:
     """Store events and what they make stale, then wake the workers."""
     events = _parse(request)
-    recorded = record_events(events)
+    recorded = record_together(events)
     send(recorded.wake_ups)
     for event, outcome in zip(events, recorded.outcomes, strict=True):
         if outcome != "duplicate":

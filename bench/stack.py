@@ -1,0 +1,77 @@
+"""The product as it runs: embedded services and lines of the Procfile."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from embedded.children import spawn, stop_groups
+from embedded.ports import free_port
+from embedded.procfile import read_procfile
+from embedded.services import embedded_services
+from workers.migrate import migrate
+from workers.settings import settings
+from workers.stores import close_stores, connect, open_stores
+
+ROOT = Path(__file__).parent.parent
+START_LIMIT_S = 60.0
+
+
+@contextmanager
+def prepared(**environment: object) -> Iterator[None]:
+    """Durable embedded services, migrated, with open stores and these settings."""
+    with tempfile.TemporaryDirectory() as home, embedded_services(Path(home), durable=True) as urls:
+        os.environ |= {
+            "DATABASE_URL": urls.database_url,
+            "REDIS_URL": urls.redis_url,
+            **{name: str(value) for name, value in environment.items()},
+        }
+        settings.cache_clear()
+        with connect() as conn:
+            migrate(conn)
+        open_stores()
+        yield
+        close_stores()
+
+
+@contextmanager
+def running(lines: Sequence[str], **environment: object) -> Iterator[tuple[int, dict[str, int]]]:
+    """These lines of the Procfile; gives the web's port and each line's process id.
+
+    What they log goes nowhere: a terminal that cannot keep up is not what is measured.
+    """
+    commands = read_procfile(ROOT / "Procfile")
+    port = free_port()
+    search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    given = {name: str(value) for name, value in environment.items()}
+    env = {**os.environ, "PATH": search_path, "PORT": str(port), "HOST": "127.0.0.1", **given}
+    with Path(os.devnull).open("wb") as nowhere:
+        processes = {
+            name: spawn(["sh", "-c", commands[name]], env=env, cwd=ROOT, stdout=nowhere)
+            for name in lines
+        }
+    try:
+        if "web" in lines:
+            _wait_until_ready(port)
+        yield port, {name: process.pid for name, process in processes.items()}
+    finally:
+        stop_groups([(process, signal.SIGTERM) for process in processes.values()])
+
+
+def _wait_until_ready(port: int) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while True:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health/ready").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError("the web process is not ready")
+        time.sleep(0.1)
