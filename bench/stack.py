@@ -1,5 +1,6 @@
 """The product as it runs: embedded services and lines of the Procfile."""
 
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import structlog
 
 from embedded.children import spawn, stop_groups
 from embedded.ports import free_port
@@ -26,6 +28,7 @@ START_LIMIT_S = 60.0
 @contextmanager
 def prepared(**environment: object) -> Iterator[None]:
     """Durable embedded services, migrated, with open stores and these settings."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory() as home, embedded_services(Path(home), durable=True) as urls:
         os.environ |= {
             "DATABASE_URL": urls.database_url,

@@ -2,7 +2,7 @@
 
 In a test use the fixture `embeddings_server`. Beside a running stack:
 
-    python -m tests.embeddings_server --port 8900
+    python -m tests.embeddings_server --port 8900 [--delay 0.05]
 
 and set OPENAI_BASE_URL=http://127.0.0.1:8900/v1. `POST /faults` with a list of `Fault` fields
 plans the next answers; `GET /counts` tells how many requests and inputs there have been.
@@ -13,6 +13,7 @@ import base64
 import hashlib
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -208,7 +209,10 @@ def serving_embeddings(port: int = 0) -> Iterator[EmbeddingsServer]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    with serving_embeddings(parser.parse_args().port) as running:
+    parser.add_argument("--delay", type=float, default=0, help="seconds before each answer")
+    arguments = parser.parse_args()
+    with serving_embeddings(arguments.port) as running:
+        running.before_answer = lambda _: time.sleep(arguments.delay)
         print(running.url, flush=True)  # says where it is
         with suppress(KeyboardInterrupt):
             threading.Event().wait()

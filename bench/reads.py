@@ -1,0 +1,100 @@
+"""Every read of the API at 1, 16 and 100 connections, beside the route that does nothing.
+
+`python -m bench.reads [--students 10000] [--seconds 4]` on the embedded stack, one web process.
+"""
+
+import argparse
+import itertools
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+from uuid import UUID
+
+import numpy as np
+
+from bench.http_load import Load, request, run_load
+from bench.library import fill
+from bench.report import Figure, print_table, write_json
+from bench.stack import prepared, running
+from workers.runs import RunKind, create_run
+from workers.stores import connection
+
+CONNECTIONS = (1, 16, 100)
+NOTHING = "/health/live"
+# They measure what they are asked about: the stores, or the graph against brute force.
+LEFT_OUT = {"/metrics", "/health/ready", "/neighbors/quality"}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Measure how fast reads are answered.")
+    parser.add_argument("--students", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=4)
+    arguments = parser.parse_args()
+    with prepared():
+        fill(arguments.students)
+        figures = measure(arguments.students, arguments.seconds)
+    title = f"reads, one web process, {arguments.students:,} students"
+    print_table(title, figures)
+    print(f"\nwritten: {write_json('reads', {title: figures})}")
+
+
+def measure(students: int, seconds: float) -> list[Figure]:
+    """Rates and latencies of every read."""
+    from api import OPERATIONS  # noqa: PLC0415  # importing the app reads the settings
+
+    examples = _examples(students)
+    paths = [
+        operation.path
+        for operation in OPERATIONS
+        if operation.method == "GET" and operation.path not in LEFT_OUT | {NOTHING}
+    ]
+    figures: list[Figure] = []
+    with running(["web"]) as (port, _):
+        for connections in CONNECTIONS:
+            nothing = _load(port, lambda: NOTHING, connections, seconds)
+            figures += _figures(NOTHING, connections, nothing, None)
+            for path in paths:
+                load = _load(port, examples[path], connections, seconds)
+                figures += _figures(path, connections, load, nothing)
+    return figures
+
+
+def _load(port: int, example: Callable[[], str], connections: int, seconds: float) -> Load:
+    def requests() -> Iterator[bytes]:
+        while True:
+            yield request("GET", example())
+
+    load = run_load(port, requests(), connections=connections, seconds=seconds)
+    assert set(load.statuses) == {200}, load.statuses
+    return load
+
+
+def _figures(path: str, connections: int, load: Load, nothing: Load | None) -> list[Figure]:
+    name = f"{path}, {connections} connection{'s' if connections > 1 else ''}"
+    ratio = load.per_second / nothing.per_second if nothing else None
+    return [
+        Figure(name, load.per_second, "per s", NOTHING, ratio),
+        Figure(f"{name}, p50", load.p50_ms, "ms"),
+        Figure(f"{name}, p99", load.p99_ms, "ms"),
+    ]
+
+
+def _examples(students: int) -> dict[str, Callable[[], str]]:
+    """A path to ask for, by operation; one that is missing here fails the bench."""
+    drawn = itertools.cycle(np.random.default_rng(0).integers(students, size=10_000).tolist())
+    with connection() as conn:
+        rows = conn.execute("SELECT event_id FROM events LIMIT 1000").fetchall()
+    events: Iterator[UUID] = itertools.cycle(event_id for (event_id,) in rows)
+    run_id = create_run(RunKind.rebuild_neighbors)
+    return {
+        "/events/{event_id}": lambda: f"/events/{next(events)}",
+        "/students/{student_id}": lambda: f"/students/{quote(f'S{next(drawn)}')}",
+        "/students/{student_id}/neighbors": lambda: f"/students/S{next(drawn)}/neighbors",
+        "/runs": lambda: "/runs",
+        "/runs/{run_id}": lambda: f"/runs/{run_id}",
+        "/freshness": lambda: "/freshness",
+    }
+
+
+if __name__ == "__main__":
+    main()
