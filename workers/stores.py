@@ -1,5 +1,6 @@
 """The clients of Postgres and Redis: one maker each, opened at boot, never at import."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def open_stores() -> Stores:
             timeout=5,
             kwargs={"autocommit": True, "connect_timeout": 5},
             configure=_configure,
-            check=ConnectionPool.check_connection,
+            check=_check,
             open=True,
         )
         url = settings().feature_store_url
@@ -88,6 +89,18 @@ def open_stores() -> Stores:
 def _configure(conn: psycopg.Connection) -> None:
     register_vector(conn)
     conn.execute(SESSION_SETTINGS, {"milliseconds": STALLED_TRANSACTION_MS})
+
+
+def _check(conn: psycopg.Connection) -> None:
+    """Refuse a connection that has ended, without asking the server: that costs a round trip.
+
+    A server that ends a session closes the socket, which can be read from then. One that vanishes
+    without a word is found out by the next query, as it may vanish at any time.
+    """
+    poll = select.poll()
+    poll.register(conn, select.POLLIN)
+    if poll.poll(0):
+        ConnectionPool.check_connection(conn)
 
 
 def close_stores() -> None:
