@@ -13,7 +13,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 bench: $(READY)
-	$(BIN)/python -m bench.neighbors
+	$(BIN)/python -m bench
 
 lint: $(READY)
 	$(BIN)/ruff check .

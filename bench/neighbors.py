@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from bench import originals_neighbors as originals
 from bench.neighbor_worker import neighbor_worker, stale_key
-from bench.plots import plot_neighbors
 from bench.populations import Population, blocks, store, store_all
 from bench.report import Figure, print_table, write_json
 from embedded.services import embedded_services
@@ -54,9 +53,7 @@ def main() -> None:
             title = f"{count:,} students x {arguments.dimensions}"
             sections[title] = measure(Population.drawn(count, arguments.dimensions))
             print_table(title, sections[title])
-    path = write_json("neighbors", sections)
-    plot_neighbors(path)
-    print(f"\nwritten: {path}")
+    print(f"\nwritten: {write_json('neighbors', sections)}")
 
 
 @contextmanager

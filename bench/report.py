@@ -8,18 +8,25 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+# A run of all benches gathers the results of each elsewhere first.
+RESULTS = Path(os.environ.get("BENCH_RESULTS") or Path(__file__).parent / "results")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure. `against` names its baseline or limit, `ratio` is figure to baseline."""
+    """One measured figure.
+
+    `against` names its baseline or limit, `ratio` is figure to baseline. Of several runs the
+    figure is the median, `lowest` and `highest` the spread.
+    """
 
     name: str
     value: float
     unit: str
     against: str = ""
     ratio: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
 
 
 def machine() -> dict[str, object]:
@@ -39,7 +46,12 @@ def print_table(title: str, figures: Sequence[Figure]) -> None:
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
         ratio = f"{figure.ratio:9.2f} x {figure.against}" if figure.ratio is not None else ""
-        print(f"  {figure.name:<{width}}  {figure.value:>12,.4g} {figure.unit:<10} {ratio}")
+        spread = (
+            f" ({figure.lowest:,.4g} to {figure.highest:,.4g})"
+            if figure.lowest is not None and figure.highest is not None
+            else ""
+        )
+        print(f"  {figure.name:<{width}}  {figure.value:>12,.4g} {figure.unit:<10} {ratio}{spread}")
 
 
 def write_json(stem: str, sections: dict[str, Sequence[Figure]]) -> Path:
