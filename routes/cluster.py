@@ -170,6 +170,7 @@ OPERATIONS = (
         "Each store with its latency; 503 if a needed one is down.",
         OPEN,
         READY,
+        alike=(503,),
     ),
     Operation(
         "GET",

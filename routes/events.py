@@ -1,9 +1,10 @@
 """POST /events and GET /events/{event_id}."""
 
 from collections.abc import Iterator
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +27,7 @@ class EventList(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    events: list[Event]
+    events: Annotated[list[Event], Field(min_length=1, max_length=MAX_EVENTS)]
 
 
 class Accepted(BaseModel):

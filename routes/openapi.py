@@ -2,16 +2,23 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from routes.operations import OPEN, Operation
+from workers.events import Id
+from workers.import_csv import Table
+
+# Path parameters that are not the id of something in a library, by name.
+PATH_TYPES: Mapping[str, Any] = {"event_id": UUID, "run_id": UUID, "table": Table}
+NUMBER = {"type": "integer", "minimum": 1}
 
 DETAILS = ("parameters", "requestBody", "responses")
 REF = "#/components/schemas/{model}"
@@ -94,7 +101,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            "schema": TypeAdapter(PATH_TYPES.get(name, Id)).json_schema(),
         }
         for name in re.findall(r"{(\w+)}", operation.path)
     ] + [
@@ -102,7 +109,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             "name": name,
             "in": "query",
             "description": text,
-            "schema": {"type": "integer", "minimum": 1},
+            "schema": NUMBER if name == "limit" else {"type": "string"},
         }
         for name, text in operation.query.items()
     ]
@@ -121,12 +128,12 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "security": [] if operation.role is None else [{"key": []}],
         "x-role": operation.role.name if operation.role else "open",
         "responses": {
-            str(operation.status): {
-                "description": HTTPStatus(operation.status).phrase,
-                "content": success,
+            **{
+                str(status): _response(status, success)
+                for status in (operation.status, *operation.alike)
             },
             **{
-                str(status): {"description": HTTPStatus(status).phrase, "content": problem}
+                str(status): _response(status, problem)
                 for status in sorted({*keyed, *typed, *operation.problems})
             },
         },
@@ -142,6 +149,15 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             },
         }
     return described
+
+
+def _response(status: int, content: dict[str, Any]) -> dict[str, Any]:
+    names = ["X-Request-ID", *(["WWW-Authenticate"] if status == HTTPStatus.UNAUTHORIZED else [])]
+    return {
+        "description": HTTPStatus(status).phrase,
+        "headers": {name: {"required": True, "schema": {"type": "string"}} for name in names},
+        "content": content,
+    }
 
 
 def render_page(document: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ class Operation:
 
     `accepts` maps the media types of a request body to what it holds: a type adapter, or None
     for text that is no JSON. `query` maps parameter names to their descriptions. `answers` is
-    what a success holds, None for text.
+    what a success holds, None for text; answers with one of the statuses `alike` hold the same.
     """
 
     method: str
@@ -43,6 +43,7 @@ class Operation:
     accepts: Mapping[str, TypeAdapter[Any] | None] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
+    alike: tuple[int, ...] = ()
 
     def route(self) -> Route:
         """The Starlette route, guarded by the key check."""
@@ -117,11 +118,12 @@ def query_number(request: Request, name: str, most: int) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
+    digits = text.lstrip("0")
+    if not (text.isascii() and text.isdigit() and digits):
         raise Problem(
             422, "1 invalid value", [{"loc": [name], "msg": "must be a whole number from 1 on"}]
         )
-    return min(int(text), most)
+    return min(int(digits[:9]), most)
 
 
 def reply(adapter: TypeAdapter[Any], value: object, status: int = 200) -> Response:

@@ -228,6 +228,14 @@ def test_an_invalid_event_is_named_by_its_place_and_field_and_stores_nothing_of_
                 assert field is None or field in error["loc"]
 
 
+def test_a_title_of_blanks_is_no_title(client: TestClient) -> None:
+    for title in ("", " ", "\t\n \u2028"):
+        problem = refused(client, BOOK | {"title": title}, 422)
+        assert problem["errors"][0]["loc"][-1] == "title"
+    assert client.post("/events", json=BOOK | {"title": " One\n"}).status_code == 202
+    assert rows("SELECT title FROM books") == [("One",)]
+
+
 def test_a_number_beyond_all_bounds_is_invalid(client: TestClient) -> None:
     body = b'{"event_type": "student_added", "student_id": "S1", "prior_year_reading_score": 1e400}'
     refused(client, body, 422)

@@ -354,6 +354,20 @@ def test_a_file_of_more_rows_than_one_transaction_is_stored_whole() -> None:
     assert rows("SELECT count(*) FROM students") == [(4500,)]
 
 
+def test_of_rows_about_the_same_student_the_last_good_one_counts_however_far_apart_they_are() -> (
+    None
+):
+    others = [f"T{n},4,,,," for n in range(2500)]
+    lines = ["S1,4,,,,", *others, "S1,5,,,,", "S1,x,,,,"]
+    report = load(Table.students, *lines)
+    assert counts(report) == {"rows": 2503, "inserted": 2501, "unchanged": 1, "failed": 1}
+    assert rows("SELECT grade_level FROM students WHERE student_id = 'S1'") == [(5,)]
+    all_fresh()
+    report = load(Table.students, *lines)
+    assert counts(report) == {"rows": 2503, "unchanged": 2502, "failed": 1}
+    assert stale() == set()
+
+
 BROKEN = st.lists(
     st.one_of(
         st.binary(max_size=20),

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import OPERATIONS
+from routes.events import BODY as EVENTS
 from tests.facts import borrowed, change, record, student, told
 from workers.recompute_student import recompute_student
 
@@ -94,6 +95,64 @@ def test_the_body_of_events_is_described_as_it_is_validated(document: Json) -> N
     for wrong in (event, event | {"checkout_date": "soon"}, event | {"event_type": "x"}, {}):
         with pytest.raises(jsonschema.ValidationError):
             valid(document, schema["schema"], wrong)
+
+
+def test_what_a_path_may_name_is_described(document: Json) -> None:
+    schemas = {
+        each["name"]: each["schema"]
+        for _, _, operation in described(document)
+        for each in operation["parameters"]
+    }
+    assert schemas["event_id"]["format"] == schemas["run_id"]["format"] == "uuid"
+    assert schemas["table"]["enum"] == ["catalog", "students", "checkouts"]
+    assert (schemas["cursor"], schemas["limit"]["type"]) == ({"type": "string"}, "integer")
+    valid(document, schemas["student_id"], "S/1 Ä")
+    for wrong in ("", "x" * 201, "a\nb", "\x85"):
+        with pytest.raises(jsonschema.ValidationError):
+            valid(document, schemas["student_id"], wrong)
+
+
+def test_every_bound_of_an_event_is_described_and_so_is_what_is_taken_for_something_else(
+    document: Json,
+) -> None:
+    schema = document["paths"]["/events"]["post"]["requestBody"]["content"]["application/json"]
+    student: Json = {"event_type": "student_added", "student_id": "S1"}
+    book: Json = {"event_type": "book_added", "book_id": "B1", "title": "One"}
+    for right in (
+        student | {"lunch_period": 2, "prior_year_reading_score": 1000},
+        book | {"genre": None, "keywords": None, "reading_level": 20, "average_rating": 5},
+        {"events": [student]},
+    ):
+        EVENTS.validate_python(right)
+        valid(document, schema["schema"], right)
+    for wrong in (
+        student | {"prior_year_reading_score": 1001},
+        student | {"prior_year_reading_score": -1},
+        student | {"homeroom_teacher": "\0"},
+        book | {"reading_level": 20.5},
+        book | {"average_rating": -0.5},
+        book | {"title": " \t"},
+        book | {"genre": ["a"] * 101},
+        {"events": []},
+    ):
+        with pytest.raises(ValueError):
+            EVENTS.validate_python(wrong)
+        with pytest.raises(jsonschema.ValidationError):
+            valid(document, schema["schema"], wrong)
+
+
+def test_every_answer_has_a_request_id_and_one_without_a_key_says_which_kind_is_wanted(
+    document: Json,
+) -> None:
+    for _, _, operation in described(document):
+        for status, response in operation["responses"].items():
+            expected = {"X-Request-ID", *(["WWW-Authenticate"] if status == "401" else [])}
+            assert set(response["headers"]) == expected
+
+
+def test_a_process_that_is_not_ready_says_so_in_the_words_of_one_that_is(document: Json) -> None:
+    responses = document["paths"]["/health/ready"]["get"]["responses"]
+    assert responses["503"]["content"] == responses["200"]["content"]
 
 
 def library() -> str:

@@ -77,14 +77,14 @@ def test_neighbours_come_best_first_up_to_the_limit(client: TestClient) -> None:
     assert body["student_id"] == "S1"
     assert [each["student_id"] for each in body["neighbors"]] == [f"N{n:02}" for n in range(15)]
     assert body["neighbors"][2] == {"student_id": "N02", "similarity": 1 - 2 / 32}
-    for limit, count in {"1": 1, "3": 3, "15": 15, "16": 15, "999999999": 15}.items():
+    for limit, count in {"1": 1, "3": 3, "15": 15, "16": 15, "9" * 30: 15}.items():
         neighbors = client.get(path, params={"limit": limit}).json()["neighbors"]
         assert neighbors == body["neighbors"][:count]
 
 
 def test_a_limit_that_is_no_number_is_invalid(client: TestClient) -> None:
     record(student("S1"))
-    for limit in ("0", "-1", "ten", "", "1.5", "1e3", "9" * 30, "٣", "²", " 3"):
+    for limit in ("0", "-1", "ten", "", "1.5", "1e3", "٣", "²", " 3"):
         answer = client.get("/students/S1/neighbors", params={"limit": limit})
         assert answer.status_code == 422, limit
         assert answer.json()["errors"][0]["loc"] == ["limit"]

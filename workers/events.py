@@ -53,19 +53,42 @@ def _band_name(value: object) -> object:
     )
 
 
+# For the OpenAPI document only: the validators beside them say in words what is wrong.
+PRINTABLE_PATTERN = Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
+NO_NUL_PATTERN = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+TITLE_PATTERN = Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"})
+
 Id = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_control_characters)
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_no_control_characters),
+    PRINTABLE_PATTERN,
 ]
-Label = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
-Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_no_nul)]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_no_nul)]
-Tags = Annotated[list[Tag], Field(max_length=100), BeforeValidator(_null_as_empty)]
+Label = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul), NO_NUL_PATTERN]
+Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_no_nul), NO_NUL_PATTERN]
+# Stripped before its length is checked, which takes constraints that stand together.
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1000, strip_whitespace=True),
+    AfterValidator(_no_nul),
+    TITLE_PATTERN,
+]
+Tag = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100),
+    AfterValidator(_no_nul),
+    NO_NUL_PATTERN,
+]
+LunchPeriod = Annotated[Label, BeforeValidator(_number_as_text, json_schema_input_type=Label | int)]
+TagList = Annotated[list[Tag], Field(max_length=100)]
+Tags = Annotated[TagList, BeforeValidator(_null_as_empty, json_schema_input_type=TagList | None)]
 Band = Annotated[
     Literal["beginner", "early_elementary", "late_elementary", "middle_school", "high_school"],
     BeforeValidator(_band_name),
 ]
 Rating = Annotated[int, Field(ge=1, le=5)]
-Decimal = Annotated[float, AfterValidator(_six_decimals)]
+# Bounds stand before it: after a validator they are checked but not in the document.
+SixDecimals = AfterValidator(_six_decimals)
 
 
 class EventBase(BaseModel):
@@ -93,8 +116,8 @@ class StudentChanged(EventBase):
     grade_level: Annotated[int, Field(ge=-1, le=13)] | None = None
     age: Annotated[int, Field(ge=2, le=120)] | None = None
     homeroom_teacher: Label | None = None
-    prior_year_reading_score: Annotated[Decimal, Field(ge=0, le=1000)] | None = None
-    lunch_period: Annotated[Label, BeforeValidator(_number_as_text)] | None = None
+    prior_year_reading_score: Annotated[float, Field(ge=0, le=1000), SixDecimals] | None = None
+    lunch_period: LunchPeriod | None = None
 
 
 class StudentDeleted(EventBase):
@@ -109,19 +132,22 @@ class BookChanged(EventBase):
 
     event_type: Literal["book_added", "book_updated"]
     book_id: Id
-    title: Annotated[Line, StringConstraints(min_length=1, strip_whitespace=True)]
+    title: Title
     author: Line | None = None
     isbn: Label | None = None
     genre: Tags = []
     keywords: Tags = []
     description: (
-        Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_nul)] | None
+        Annotated[
+            str, StringConstraints(max_length=10_000), AfterValidator(_no_nul), NO_NUL_PATTERN
+        ]
+        | None
     ) = None
     page_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     publication_year: Annotated[int, Field(ge=-3000, le=3000)] | None = None
     difficulty_band: Band | None = None
-    reading_level: Annotated[Decimal, Field(ge=0, le=20)] | None = None
-    average_rating: Annotated[Decimal, Field(ge=0, le=5)] | None = None
+    reading_level: Annotated[float, Field(ge=0, le=20), SixDecimals] | None = None
+    average_rating: Annotated[float, Field(ge=0, le=5), SixDecimals] | None = None
 
 
 class BookDeleted(EventBase):

@@ -28,6 +28,7 @@ RECORD_MAX_LINES = 200
 REPORTED_ERRORS = 1000
 
 Cell = str | int | float | date | list[str] | None
+Key = tuple[str, ...]
 
 
 class Table(StrEnum):
@@ -71,7 +72,8 @@ class ImportReport:
 def import_csv(table: Table, data: bytes) -> ImportReport:
     """Store the good rows of a file and report the bad ones; a second time changes nothing.
 
-    Rows are stored in transactions of two thousand.
+    Rows are stored in transactions of two thousand. Of rows about the same thing the last good
+    one counts, and the others are reported as unchanged.
 
     Raises:
         CsvFormatError: the header lacks a column, or has an unknown or repeated one; nothing
@@ -80,10 +82,13 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
     # Bytes that are not UTF-8 survive as surrogates until their own cell is reported.
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     lines = list(io.StringIO(text, newline=""))
-    records = ((line, record) for line, record in _records(lines) if record != [])
+    records = _records(lines)
     header = _header(table, next(records, None))
+    places = [header.index(name) for name in KEYS[table]]
+    repeated = _repeated(places, lines)
     report = ImportReport()
     chunk: list[Event] = []
+    last: dict[Key, Event] = {}
     loans: dict[str, tuple[int, Loan]] = {}
     for line, record in records:
         report.rows += 1
@@ -91,12 +96,38 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
         if isinstance(event, list):
             report.refuse(event)
             continue
+        key = _key(places, record)
+        if hash(key) in repeated:
+            report.unchanged += key in last
+            last[key] = event
+            continue
         chunk.append(event)
         if len(chunk) == CHUNK_ROWS:
             _record(chunk, report)
             chunk = []
-    _record(chunk, report)
+    chunk += last.values()
+    for start in range(0, len(chunk), CHUNK_ROWS):
+        _record(chunk[start : start + CHUNK_ROWS], report)
     return report
+
+
+def _repeated(places: Sequence[int], lines: Sequence[str]) -> set[int]:
+    """Hashes of the keys that stand in more than one row.
+
+    Of these rows only the last one is told. Told in order, each would change what another
+    transaction has stored for the one before it, and again with every import of the file.
+    """
+    seen: set[int] = set()
+    repeated: set[int] = set()
+    for _, record in _records(lines):
+        if isinstance(record, list) and len(record) > max(places):
+            key = hash(_key(places, record))
+            (repeated if key in seen else seen).add(key)
+    return repeated
+
+
+def _key(places: Sequence[int], record: Sequence[str]) -> Key:
+    return tuple(record[place].strip() for place in places)
 
 
 def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
@@ -114,7 +145,8 @@ def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
             yield start + 1, str(error)
             start += 1
         else:
-            yield start + 1, cells
+            if cells:
+                yield start + 1, cells
             start += reader.line_num
 
 
@@ -271,6 +303,11 @@ COLUMNS: Mapping[Table, Mapping[str, Callable[[str], Cell]]] = {
     },
 }
 OPTIONAL_COLUMNS = {"keywords", "description"}
+KEYS = {
+    Table.catalog: ("book_id",),
+    Table.students: ("student_id",),
+    Table.checkouts: ("student_id", "book_id", "checkout_date"),
+}
 EVENT_TYPES = {
     Table.catalog: "book_added",
     Table.students: "student_added",
