@@ -28,13 +28,14 @@ DELETE FROM attempts WHERE kind = ANY(%(kinds)s) AND key = ANY(%(keys)s);
 
 -- name: claim_suspect
 -- One key whose last worker vanished with it, which is noted as an attempt. Claimed alone: if it is
--- what kills workers, it takes no other key along.
+-- what kills workers, it takes no other key along. Those that were lost least often come first:
+-- they are most likely innocent, and need not wait until the others are dead.
 WITH due AS (
     SELECT kind, key, wanted, leased_by, leased_at FROM freshness
     WHERE kind = %(kind)s AND wanted > done AND dead_at IS NULL
       AND lease_token IS NOT NULL AND lease_until < now() AND attempts < %(max_attempts)s
       AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
-    ORDER BY stale_since LIMIT 1
+    ORDER BY attempts, stale_since LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), vanished AS (
     INSERT INTO attempts (kind, key, wanted, worker, started_at, error)

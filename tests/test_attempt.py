@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import psycopg
 import pytest
 
-from tests.library import ledger
+from tests.library import change, ledger
 from workers import freshness
 from workers.attempt import Outcome, attempt
-from workers.freshness import Batch, Kind
+from workers.freshness import Batch, Kind, WakeUp
 from workers.stores import transaction
 
 EMBEDDING = Kind.student_embedding
@@ -59,3 +59,26 @@ def test_a_database_that_is_away_is_no_keys_fault_and_is_not_asked_again_and_aga
     attempt(EMBEDDING, "a", work)
     assert len(calls) == 1
     assert set(ledger(EMBEDDING, "attempts", "dead_at").values()) == {(0, None)}
+
+
+def test_of_keys_whose_worker_vanished_a_process_runs_one_at_a_time() -> None:
+    """Otherwise one that kills its worker takes the others along until they are dead, too."""
+    raise_keys(["a", "b"])
+    assert freshness.claim(EMBEDDING, "a") is not None
+    change("UPDATE freshness SET lease_until = now() - interval '1 second'")
+    raise_keys(["c"])
+    ran: list[set[str]] = []
+
+    def work(batch: Batch) -> Outcome:
+        ran.append(set(batch.claims))
+        if len(ran) == 1:
+            # What another thread would find meanwhile.
+            assert attempt(EMBEDDING, "a", work) == []
+            assert attempt(EMBEDDING, "a", work) is None
+        return finish(batch)
+
+    # Each sends a message for the next, because others' messages may have come to nothing.
+    assert attempt(EMBEDDING, "c", work) == [WakeUp(EMBEDDING, "c")]
+    assert attempt(EMBEDDING, "c", work) == [WakeUp(EMBEDDING, "c")]
+    assert attempt(EMBEDDING, "c", work) is None
+    assert ran == [{"a"}, {"c"}, {"b"}]

@@ -1,7 +1,9 @@
 """One attempt at a batch of ledger keys: the one place that decides on retry."""
 
+import threading
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -24,6 +26,10 @@ STORE_DOWN = (psycopg.OperationalError, PoolTimeout, redis.RedisError)
 # No key is at fault, and halves of the batch would fare no better.
 ELSEWHERE = (ProviderUnavailableError, ProviderDeniedError, *STORE_DOWN)
 
+# A key that kills its worker takes along what the process's other threads are at. Of the keys that
+# were lost like that one at a time runs here, so that none is lost a second time with another.
+_one_suspect = threading.Lock()
+
 log = structlog.get_logger()
 
 
@@ -43,22 +49,41 @@ class Outcome:
 def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[WakeUp] | None:
     """Claim a batch and work on it; every failure ends in the ledger.
 
+    A key whose worker vanished comes first and alone, while no other such key runs here.
+
     Returns:
-        The messages to send now: what follows from the work, and keys that went stale again.
-        None when nothing was due.
+        The messages to send now: what follows from the work, and keys that went stale again;
+        after a key whose worker vanished also one for the next. None when nothing was due.
 
     Raises:
         psycopg.Error: the ledger itself cannot be reached; the lease runs out by itself.
     """
+    with _suspect(kind) as suspect:
+        if suspect is not None:
+            return [*_attempt(suspect, work), WakeUp(kind, key)]
     batch = freshness.claim(kind, key)
-    if batch is None:
-        return None
+    return None if batch is None else _attempt(batch, work)
+
+
+@contextmanager
+def _suspect(kind: Kind) -> Iterator[Batch | None]:
+    """A key whose worker vanished, unless one runs in this process; nobody waits for that."""
+    if not _one_suspect.acquire(blocking=False):
+        yield None
+        return
+    try:
+        yield freshness.claim_suspect(kind)
+    finally:
+        _one_suspect.release()
+
+
+def _attempt(batch: Batch, work: Callable[[Batch], Outcome]) -> list[WakeUp]:
     outcome = _work(batch, work)
     if outcome.done:
-        KEYS_DONE.add(len(outcome.done), kind=kind)
+        KEYS_DONE.add(len(outcome.done), kind=batch.kind)
         log.info(
             "batch_done",
-            kind=kind,
+            kind=batch.kind,
             done=len(outcome.done),
             keys=sorted(outcome.done)[:10],
             last_events=sorted({str(batch.claims[done].last_event) for done in outcome.done})[:10],

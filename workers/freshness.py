@@ -177,24 +177,32 @@ def wake_ups(kind: Kind, keys: Collection[str]) -> list[WakeUp]:
 def claim(kind: Kind, key: str) -> Batch | None:
     """Claim `key` and up to a batch of other due keys of its kind.
 
-    None when nothing is due, or the kind's queue is paused.
+    None when nothing is due, or the kind's queue is paused. Keys whose worker vanished are left
+    to `claim_suspect`.
     """
+    return _claim(CLAIM_DUE, kind, {"key": key, "batch": batch_size(kind)})
+
+
+def claim_suspect(kind: Kind) -> Batch | None:
+    """Claim one key whose worker vanished with it, if there is one.
+
+    What kills workers takes along whatever else its process is at, so run one at a time.
+    """
+    lost = {"vanished": VANISHED, "max_attempts": settings().max_attempts}
+    return _claim(CLAIM_SUSPECT, kind, lost)
+
+
+def _claim(statement: str, kind: Kind, parameters: Mapping[str, object]) -> Batch | None:
     token, started_at = uuid4(), datetime.now(UTC)
-    parameters = {
+    lease = {
         "kind": kind,
-        "key": key,
         "queue": QUEUE_OF[kind],
-        "batch": batch_size(kind),
         "token": token,
         "worker": worker_name(),
-        "vanished": VANISHED,
         "lease_seconds": settings().lease_seconds,
-        "max_attempts": settings().max_attempts,
     }
     with connection() as conn, conn.cursor(row_factory=class_row(Claim)) as cursor:
-        claims = cursor.execute(CLAIM_SUSPECT, parameters).fetchall()
-        if not claims:
-            claims = cursor.execute(CLAIM_DUE, parameters).fetchall()
+        claims = cursor.execute(statement, {**lease, **parameters}).fetchall()
     if not claims:
         return None
     return Batch(kind, token, started_at, {claim.key: claim for claim in claims})
