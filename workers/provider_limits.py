@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 
+import redis
+import structlog
 from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -26,6 +28,8 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
     redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
 end
 """
+
+log = structlog.get_logger()
 
 
 def estimate_tokens(text: str) -> int:
@@ -94,7 +98,11 @@ def _seconds_told(retry_after: str | None) -> float | None:
 
 def report_success() -> None:
     """The provider answered: the next failure starts with a short pause again."""
-    stores().redis.delete(FAILURES)
+    try:
+        stores().redis.delete(FAILURES)
+    except redis.RedisError as error:
+        # The answer has been paid for; the worst without this is a longer pause one day.
+        log.warning("provider_success_not_noted", error=str(error))
 
 
 def _take_place(tokens: int) -> bool:
