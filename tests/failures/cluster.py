@@ -94,6 +94,11 @@ class Line:
         )
 
 
+def workers_seen() -> int:
+    """Worker processes that have said that they are there."""
+    return len(rows("SELECT FROM workers"))
+
+
 def _group_of(pid: int) -> int | None:
     try:
         return os.getpgid(pid)
@@ -109,6 +114,8 @@ class Cluster:
         self._logs = log_directory
         self.lines: list[Line] = []
         self.port = free_port()
+        # Whether lines that end by themselves are started again while the test waits.
+        self.supervised = False
 
     def start(self, name: str, **environment: object) -> Line:
         """Start a line of the Procfile with the test's environment and what is given."""
@@ -121,16 +128,14 @@ class Cluster:
     def start_web(self, **environment: object) -> Line:
         """Start the API and wait until it answers."""
         web = self.start("web", **environment)
-        eventually(lambda: self._status("GET", "/health/live") == 200, lambda: web.output)
+        self._wait_for_web(web)
         return web
 
     def start_worker(self, **environment: object) -> Line:
         """Start a worker of the live queue and wait until it takes messages."""
-        before = len(rows("SELECT FROM workers"))
+        before = workers_seen()
         worker = self.start("worker", **environment)
-        eventually(
-            lambda: len(rows("SELECT FROM workers")) > before, lambda: worker.output, PATIENCE_S
-        )
+        self._wait_for_worker(worker, before)
         return worker
 
     def start_scheduler(self, **environment: object) -> Line:
@@ -138,6 +143,25 @@ class Cluster:
         scheduler = self.start("scheduler", **environment)
         scheduler.says("scheduler_leads")
         return scheduler
+
+    def start_all(self, **environment: object) -> tuple[Line, Line, Line]:
+        """Start API, worker and scheduler beside each other; in this order they are returned."""
+        before = workers_seen()
+        web, worker, scheduler = (
+            self.start(name, **environment) for name in ("web", "worker", "scheduler")
+        )
+        self._wait_for_web(web)
+        self._wait_for_worker(worker, before)
+        scheduler.says("scheduler_leads")
+        return web, worker, scheduler
+
+    def _wait_for_web(self, web: Line) -> None:
+        eventually(
+            lambda: self._status("GET", "/health/live") == 200, lambda: web.output, PATIENCE_S
+        )
+
+    def _wait_for_worker(self, worker: Line, before: int) -> None:
+        eventually(lambda: workers_seen() > before, lambda: worker.output, PATIENCE_S)
 
     def _status(self, method: str, path: str) -> int:
         """0 while nobody answers."""
@@ -175,13 +199,22 @@ class Cluster:
 
     def settled(self) -> None:
         """Wait until every key is fresh or dead."""
-        eventually(
-            lambda: not rows("SELECT FROM freshness WHERE wanted > done AND dead_at IS NULL"),
-            self._not_fresh,
-            PATIENCE_S,
-        )
+        eventually(self._settled, self._not_fresh, PATIENCE_S)
+
+    def tend(self) -> None:
+        """Start lines again that have ended, as a host does."""
+        for line in self.lines:
+            if not line.running:
+                line.restart()
+
+    def _settled(self) -> bool:
+        if self.supervised:
+            self.tend()
+        return not rows("SELECT FROM freshness WHERE wanted > done AND dead_at IS NULL")
 
     def _fresh(self, keys: int | None) -> bool:
+        if self.supervised:
+            self.tend()
         ((stale, total),) = rows(
             "SELECT count(*) FILTER (WHERE wanted > done OR dead_at IS NOT NULL), count(*)"
             " FROM freshness"

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.embeddings_server import vector_of
 from tests.graph import assert_graph_is_exact
 from tests.library import rows
 from workers import recompute_student
@@ -33,10 +34,25 @@ def stored_vectors() -> dict[str, NDArray[np.float32]]:
 
 
 def assert_nothing_is_half_written() -> None:
-    """Holds at every moment: whole vectors, and whole lists of those that have a vector."""
-    assert (
-        rows("SELECT student_id FROM student_embeddings WHERE vector_dims(vec) <> dimensions") == []
+    """Holds at every moment: vectors of the profiles beside them, edges that agree.
+
+    The two directions of an edge may differ only while one of the two students is stale.
+    """
+    model, dimensions = embedder().model, embedder().dimensions
+    for student_id, text, digest in rows(
+        "SELECT student_id, text, content_hash FROM student_profiles"
+        " JOIN student_embeddings USING (student_id) WHERE (model, dimensions) = (%s, %s)",
+        model,
+        dimensions,
+    ):
+        assert recompute_student.content_hash(model, dimensions, text) == digest, student_id
+    disagreeing = rows(
+        "SELECT x.a, x.b, x.sim, y.sim FROM student_similarity x"
+        " JOIN student_similarity y ON (x.a, x.b) = (y.b, y.a) WHERE abs(x.sim - y.sim) > 1e-5"
+        " AND NOT EXISTS (SELECT FROM freshness WHERE kind = 'student_neighbors'"
+        " AND key IN (x.a, x.b) AND wanted > done)"
     )
+    assert disagreeing == []
     ((strays,),) = rows(
         "SELECT count(*) FROM student_similarity WHERE a = b OR sim < 0 OR sim > 1"
         " OR NOT EXISTS (SELECT FROM student_embeddings WHERE student_id = b)"
@@ -47,9 +63,11 @@ def assert_nothing_is_half_written() -> None:
 def _assert_vectors_belong_to_their_texts(
     texts: dict[str, str], stored: dict[str, NDArray[np.float32]]
 ) -> None:
-    """Only for the embedder that needs no server; a provider would be asked again."""
-    if settings().embedder != "hashing" or not texts:
-        return
-    expected = embedder().embed_batch(list(texts.values()))
-    for key, vector in zip(texts, expected, strict=True):
+    """By the hashing embedder, or as the tests' provider would answer, without asking it again."""
+    for key, text in texts.items():
+        vector = (
+            embedder().embed_batch([text])[0]
+            if settings().embedder == "hashing"
+            else vector_of(text, settings().embedding_dimensions)
+        )
         np.testing.assert_allclose(stored[key], vector, atol=1e-6, err_msg=key)
