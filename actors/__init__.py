@@ -2,7 +2,10 @@
 
 from actors.broker import broker
 from actors.check_neighbors import check_neighbors
+from actors.cleanup_documents import cleanup_documents
 from actors.index_vectors import index_vectors
+from actors.precompute_batch import precompute_batch
+from actors.precompute_documents import precompute_documents
 from actors.prune_history import prune_history
 from actors.rebuild_neighbors import rebuild_neighbors
 from actors.recompute_student import recompute_student
@@ -12,7 +15,10 @@ from actors.update_neighbors import update_neighbors
 __all__ = [
     "broker",
     "check_neighbors",
+    "cleanup_documents",
     "index_vectors",
+    "precompute_batch",
+    "precompute_documents",
     "prune_history",
     "rebuild_neighbors",
     "recompute_student",

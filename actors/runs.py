@@ -5,10 +5,19 @@ from uuid import UUID
 import redis
 import structlog
 
+from actors.cleanup_documents import cleanup_documents
+from actors.precompute_documents import precompute_documents
 from actors.rebuild_neighbors import rebuild_neighbors
 from workers.runs import RunKind
 
-ACTORS = {RunKind.rebuild_neighbors: rebuild_neighbors}
+ACTORS = {
+    RunKind.rebuild_neighbors: rebuild_neighbors,
+    RunKind.documents_all: precompute_documents,
+    RunKind.documents_incremental: precompute_documents,
+    RunKind.documents_stale: precompute_documents,
+    RunKind.documents_ids: precompute_documents,
+    RunKind.documents_cleanup: cleanup_documents,
+}
 
 log = structlog.get_logger()
 

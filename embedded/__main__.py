@@ -21,6 +21,7 @@ from embedded.supervise import Supervisor
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOAD_SAMPLE = f"{shlex.quote(sys.executable)} -m workers.load_sample"
+LOAD_DOCUMENTS = f"{shlex.quote(sys.executable)} -m sample.load_documents"
 
 
 def main() -> int:
@@ -53,6 +54,7 @@ def run(output: MergedOutput, interrupts: Interrupts) -> None:
             home,
             postgres=not os.environ.get("DATABASE_URL"),
             redis=not os.environ.get("REDIS_URL"),
+            mongo=not os.environ.get("MONGO_URL"),
             pause=interrupts.pause,
             say=output.say,
         ) as services,
@@ -63,6 +65,7 @@ def run(output: MergedOutput, interrupts: Interrupts) -> None:
         urls = {
             "DATABASE_URL": os.environ.get("DATABASE_URL") or started["postgres"],
             "REDIS_URL": os.environ.get("REDIS_URL") or started["redis"],
+            "MONGO_URL": os.environ.get("MONGO_URL") or started["mongo"],
         }
         settings = {
             **urls,
@@ -86,6 +89,8 @@ def run(output: MergedOutput, interrupts: Interrupts) -> None:
                 supervisor.run_to_end("release", release)
             if "postgres" in started:  # somebody else's database gets no invented students
                 supervisor.run_to_end("sample", LOAD_SAMPLE)
+            if "mongo" in started:
+                supervisor.run_to_end("sample", LOAD_DOCUMENTS)
             supervisor.run(commands, on_tick=ReadyLine(port, output.say).look)
 
 

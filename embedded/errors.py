@@ -23,18 +23,18 @@ class AlreadyRunningError(EmbeddedError):
 
 
 class StillStoppingError(EmbeddedError):
-    """The supervisor is dead, but its Postgres or Redis is alive after the time given."""
+    """The supervisor is dead, but one of its services is alive after the time given."""
 
     def __init__(self, home: Path, waited_seconds: float) -> None:
         self.home = home
         super().__init__(
-            f"An earlier run on {home} was killed and its Postgres or Redis is still alive after "
+            f"An earlier run on {home} was killed and one of its services is still alive after "
             f"{waited_seconds:.0f} s; end those processes and try again."
         )
 
 
 class ServiceFailedError(EmbeddedError):
-    """Postgres or Redis did not start, or ended by itself. Carries the end of its log."""
+    """A service did not start, or ended by itself. Carries the end of its log."""
 
     def __init__(self, service: str, reason: str, log: Path) -> None:
         self.service = service

@@ -1,4 +1,4 @@
-"""A running Postgres or Redis."""
+"""A running Postgres, Redis or stand-in for MongoDB."""
 
 import re
 import signal

@@ -1,7 +1,7 @@
 -- name: create_run
 -- A new run, unless one of its kind is active.
 INSERT INTO runs (run_id, kind) VALUES (%(run_id)s, %(kind)s)
-ON CONFLICT (kind) WHERE state IN ('queued', 'running') DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING run_id;
 
 -- name: find_active
@@ -61,6 +61,31 @@ UPDATE runs SET
     finished_at = CASE WHEN lease_until > now() THEN NULL ELSE now() END
 WHERE run_id = %(run_id)s AND state IN ('queued', 'running')
 RETURNING run_id;
+
+-- name: note_plan
+-- How far the cutting of a run into parts got; the parts report their progress themselves.
+UPDATE runs SET
+    total = %(total)s, attempts = 0, position = %(position)s, updated_at = now(),
+    lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE run_id = %(run_id)s AND lease_token = %(token)s AND state = 'running'
+RETURNING cancel;
+
+-- name: release_run
+-- This worker's part is over and the run goes on; its other parts end it.
+UPDATE runs SET lease_token = NULL, lease_until = NULL, updated_at = now()
+WHERE run_id = %(run_id)s AND lease_token = %(token)s;
+
+-- name: resume_run
+-- A failed or cancelled run goes on where it stopped, unless another of its kind is active.
+UPDATE runs r SET
+    state = 'queued', cancel = false, attempts = 0, error = NULL, finished_at = NULL,
+    lease_token = NULL, lease_until = NULL, last_sent = now()
+WHERE run_id = %(run_id)s AND state IN ('failed', 'cancelled')
+  AND NOT EXISTS (
+      SELECT FROM runs o WHERE o.kind = r.kind AND o.state IN ('queued', 'running')
+      AND r.kind <> 'documents_ids'
+  )
+RETURNING kind;
 
 -- name: find_waiting
 -- Active runs that nobody works on and that no recent message stands for.

@@ -14,6 +14,7 @@ from psycopg import sql
 from starlette.testclient import TestClient
 
 from embedded.services import embedded_services
+from tests.documents import Documents, documents_collection
 from tests.embeddings_server import EmbeddingsServer, serving_embeddings
 
 _services = ExitStack()
@@ -22,11 +23,12 @@ _services = ExitStack()
 def pytest_configure() -> None:
     """Before any module is collected, because importing the actors reads the settings."""
     home = Path(_services.enter_context(tempfile.TemporaryDirectory(prefix="kinfold-tests-")))
-    urls = _services.enter_context(embedded_services(home))
+    urls = _services.enter_context(embedded_services(home, mongo=True))
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "API_KEYS", "STORE_REDIS_URL", "KINFOLD_ENV"):
         os.environ.pop(name, None)
     os.environ["DATABASE_URL"] = urls.database_url
     os.environ["REDIS_URL"] = urls.redis_url
+    os.environ["MONGO_URL"] = urls.mongo_url
     os.environ["EMBEDDING_DIMENSIONS"] = "256"
 
 
@@ -123,6 +125,18 @@ def embeddings_server(configure: Callable[..., None]) -> Iterator[EmbeddingsServ
     with serving_embeddings() as server:
         configure(OPENAI_BASE_URL=server.url, EMBEDDING_TIMEOUT_S=0.5)
         yield server
+
+
+@pytest.fixture
+def documents(stores: None, configure: Callable[..., None]) -> Iterator[Documents]:
+    """An empty collection of documents of its own, and open stores that read it."""
+    from workers.stores import close_stores, open_stores
+
+    with documents_collection(os.environ["MONGO_URL"]) as found:
+        close_stores()
+        configure(MONGO_COLLECTION=found.collection.name)
+        open_stores()
+        yield found
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import openai
+import regex
 import structlog
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import HashingVectorizer
@@ -19,11 +20,14 @@ from workers.errors import (
 )
 from workers.metrics import OPENAI_API_ERRORS
 from workers.provider_limits import admit, pause, report_success
-from workers.settings import EmbeddingSpec, Settings, settings
+from workers.settings import HASHING_MODEL, EmbeddingSpec, Settings, settings
 
 log = structlog.get_logger()
 
 Vectors = NDArray[np.float32]
+
+# Marks belong to their letters: without them a word in Devanagari or Thai falls to pieces.
+WORD = regex.compile(r"[\w\p{M}]{2,}")
 
 
 class Embedder(Protocol):
@@ -50,7 +54,12 @@ class HashingEmbedder:
         self.model = spec.model
         self.dimensions = spec.dimensions
         self._vectorizer = HashingVectorizer(
-            n_features=spec.dimensions, ngram_range=(1, 2), norm="l2", dtype=np.float32
+            n_features=spec.dimensions,
+            ngram_range=(1, 2),
+            norm="l2",
+            dtype=np.float32,
+            tokenizer=WORD.findall,
+            token_pattern=None,
         )
 
     def embed_batch(self, texts: list[str]) -> Vectors:
@@ -129,14 +138,15 @@ def _translate(error: openai.APIStatusError) -> Exception:
 def embedder(spec: EmbeddingSpec) -> Embedder:
     """The process's embedder of these vectors; the settings choose the provider."""
     config = settings()
-    chosen = config.embedder
+    # Vectors that were hashed stay comparable with texts of today after a provider was chosen.
+    chosen = "hashing" if spec.model == HASHING_MODEL else config.embedder
     log.info(
         "embedder_chosen",
         embedder=chosen,
         model=spec.model,
         dimensions=spec.dimensions,
         reason="OPENAI_API_KEY or OPENAI_BASE_URL is set"
-        if chosen == "openai"
+        if config.embedder == "openai"
         else "no OPENAI_API_KEY and no OPENAI_BASE_URL",
     )
     if chosen == "openai":

@@ -60,6 +60,37 @@ class InvalidEmbeddingError(ProviderError):
     """The provider answered with something that is not an embedding."""
 
 
+class SourceError(KinfoldError):
+    """The documents' source cannot be read; `reason` is a code for the caller."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class LostBatchError(KinfoldError):
+    """A batch of a documents run belongs to another worker now."""
+
+    def __init__(self, run_id: UUID, batch_no: int) -> None:
+        super().__init__(f"batch {batch_no} of run {run_id} belongs to another worker")
+
+
+class BadDocumentError(KinfoldError):
+    """A document cannot become a text; `reason` is a code for the list of failures."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class VersionStateError(KinfoldError):
+    """A version of the documents' vectors cannot be switched to; `reason` is a code."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class RunActiveError(KinfoldError):
     """A run of this kind is active already; `run_id` is its id."""
 

@@ -75,6 +75,15 @@ KEYS_FAILED = Total("keys_failed_total", "Failed attempts at a ledger key.", ("k
 NEIGHBORS_OUT_OF_RANGE = Total(
     "neighbor_similarity_out_of_range_total", "Similarities outside [0, 1] before clamping."
 )
+DOCUMENTS_EMBEDDED = Total(
+    "documents_embedded_total", "Documents' vectors written, by language.", ("language",)
+)
+DOCUMENTS_UNCHANGED = Total(
+    "documents_unchanged_total", "Documents' vectors that were right and live on."
+)
+DOCUMENTS_FAILED = Total(
+    "documents_failed_total", "Documents that a run could not embed, by reason.", ("reason",)
+)
 TOTALS = (
     EMBEDDINGS_GENERATED,
     INVALID_EMBEDDINGS,
@@ -83,6 +92,9 @@ TOTALS = (
     KEYS_DONE,
     KEYS_FAILED,
     NEIGHBORS_OUT_OF_RANGE,
+    DOCUMENTS_EMBEDDED,
+    DOCUMENTS_UNCHANGED,
+    DOCUMENTS_FAILED,
 )
 DISTRIBUTIONS = (EMBEDDING_DURATION,)
 

@@ -1,12 +1,13 @@
 """Runs: long jobs with progress, a lease, and a mark to go on from after a kill."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+import psycopg
 import structlog
 from psycopg.rows import class_row
 
@@ -22,10 +23,15 @@ CLAIM = query("runs.claim_run")
 REPORT = query("runs.report_progress")
 FINISH = query("runs.finish_run")
 GIVE_BACK = query("runs.give_back")
+PLAN = query("runs.note_plan")
+RELEASE = query("runs.release_run")
+RESUME = query("runs.resume_run")
 CANCEL = query("runs.cancel_run")
 FIND_WAITING = query("runs.find_waiting")
 READ = query("runs.read_run")
 LIST = query("runs.list_runs")
+
+ENDED_EARLY = ("failed", "cancelled")
 
 log = structlog.get_logger()
 
@@ -34,6 +40,11 @@ class RunKind(StrEnum):
     """What can run."""
 
     rebuild_neighbors = "rebuild_neighbors"
+    documents_all = "documents_all"
+    documents_incremental = "documents_incremental"
+    documents_stale = "documents_stale"
+    documents_cleanup = "documents_cleanup"
+    documents_ids = "documents_ids"
 
 
 @dataclass(frozen=True)
@@ -97,17 +108,43 @@ class Hold:
         if row is None or row[0]:
             raise RunStoppedError("cancelled" if row else "lost", self.run_id)
 
+    def plan(self, conn: psycopg.Connection, *, total: int, position: str) -> None:
+        """Note, in the transaction that stores parts of the work, how far the cutting got.
 
-def create_run(kind: RunKind) -> UUID:
+        Raises:
+            RunStoppedError: the run was cancelled, or another worker has it now.
+        """
+        row = conn.execute(
+            PLAN,
+            {
+                "run_id": self.run_id,
+                "token": self.token,
+                "total": total,
+                "position": position,
+                "lease_seconds": settings().lease_seconds,
+            },
+        ).fetchone()
+        if row is None or row[0]:
+            raise RunStoppedError("cancelled" if row else "lost", self.run_id)
+
+    def release(self) -> None:
+        """Give up the lease and leave the run active: the parts that it was cut into end it."""
+        _end(RELEASE, self.run_id, self.token)
+
+
+def create_run(kind: RunKind, conn: psycopg.Connection | None = None) -> UUID:
     """A new queued run.
+
+    Args:
+        conn: the transaction that stores what the run is about, if anything.
 
     Raises:
         RunActiveError: one of this kind is active; the error carries its id.
     """
-    with transaction() as conn:
-        row = conn.execute(CREATE, {"run_id": uuid4(), "kind": kind}).fetchone()
+    with transaction() if conn is None else nullcontext(conn) as chosen:
+        row = chosen.execute(CREATE, {"run_id": uuid4(), "kind": kind}).fetchone()
         if row is None:
-            active = conn.execute(FIND_ACTIVE, {"kind": kind}).fetchone()
+            active = chosen.execute(FIND_ACTIVE, {"kind": kind}).fetchone()
             raise RunActiveError(kind, active[0] if active else None)
     run_id: UUID = row[0]
     return run_id
@@ -158,6 +195,23 @@ def cancel_run(run_id: UUID) -> None:
     with connection() as conn:
         if conn.execute(CANCEL, {"run_id": run_id}).fetchone() is None:
             raise RunStoppedError(read_run(run_id).state, run_id)
+
+
+def resume_run(run_id: UUID) -> RunKind:
+    """Let a failed or cancelled run go on where it stopped; returns its kind.
+
+    Raises:
+        UnknownKeyError: there is no such run.
+        RunStoppedError: it is active, it is done, or another one of its kind is active.
+    """
+    with connection() as conn:
+        row = conn.execute(RESUME, {"run_id": run_id}).fetchone()
+    if row is None:
+        state = read_run(run_id).state
+        raise RunStoppedError(
+            "not resumed: another of its kind is active" if state in ENDED_EARLY else state, run_id
+        )
+    return RunKind(row[0])
 
 
 def find_waiting() -> list[tuple[UUID, RunKind]]:

@@ -1,10 +1,19 @@
 """Settings: typed, read once from the environment, units in the names."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    MongoDsn,
+    PostgresDsn,
+    RedisDsn,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.api_keys import ApiKey, parse_api_keys
@@ -12,6 +21,15 @@ from workers.errors import SettingsError
 
 OPENAI_DEFAULT_MODEL = "text-embedding-3-small"
 HASHING_MODEL = "hashing-words-v1"
+
+
+class Codec(StrEnum):
+    """How a document's vector stands in the feature store."""
+
+    json = "json"
+    float32 = "float32"
+    float16 = "float16"
+    int8 = "int8"
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,9 @@ class Settings(BaseSettings):
     database_url: PostgresDsn
     redis_url: RedisDsn
     store_redis_url: RedisDsn | None = None
+    mongo_url: MongoDsn | None = None
+    mongo_database: str = "search-engine"
+    mongo_collection: str = "documents"
     postgres_pool_size: int = Field(default=5, ge=4, le=100)
 
     openai_api_key: SecretStr | None = None
@@ -53,6 +74,14 @@ class Settings(BaseSettings):
     neighbor_batch_size: int = Field(default=500, ge=1, le=1000)
     exact_search_max_students: int = Field(default=25_000, ge=0)
     rebuild_block_rows: int = Field(default=8192, ge=1, le=100_000)
+
+    document_codec: Codec = Codec.int8
+    document_batch_size: int = Field(default=1000, ge=1, le=10_000)
+    document_batches_under_way: int = Field(default=16, ge=1, le=1000)
+    document_ttl_days: int = Field(default=30, ge=1, le=3650)
+    document_overlap_seconds: float = Field(default=300, ge=0)
+    document_version_grace_days: float = Field(default=7, ge=0)
+    document_staleness_limit_seconds: float = Field(default=86_400, gt=0)
 
     lease_seconds: float = Field(default=120, gt=0)
     max_attempts: int = Field(default=5, ge=1)

@@ -1,13 +1,15 @@
-"""The clients of Postgres and Redis: one maker each, opened at boot, never at import."""
+"""The clients of Postgres, Redis and MongoDB: one maker each, opened at boot, never at import."""
 
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool
+from pymongo import MongoClient
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
@@ -21,6 +23,7 @@ SESSION_SETTINGS = query("stores.session_settings")
 STALLED_TRANSACTION_MS = 30_000
 
 Pool = ConnectionPool[psycopg.Connection]
+Mongo = MongoClient[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,14 @@ class Stores:
     """What a process keeps open while it runs.
 
     `redis` is the feature store, `broker` where messages lie; `probe` gives up on the store after
-    a second.
+    a second, `mongo` is None without MONGO_URL.
     """
 
     pool: Pool
     redis: Redis
     broker: Redis
     probe: Redis
+    mongo: Mongo | None
 
 
 _open: Stores | None = None
@@ -82,8 +86,24 @@ def open_stores() -> Stores:
             redis_client(url),
             redis_client(str(settings().redis_url)),
             redis_client(url, timeout_s=1, retries=0),
+            _mongo_client(),
         )
     return _open
+
+
+def _mongo_client() -> Mongo | None:
+    """Connects on first use, and says within seconds when nobody answers."""
+    if settings().mongo_url is None:
+        return None
+    return MongoClient(
+        str(settings().mongo_url),
+        connect=False,
+        tz_aware=True,
+        appname="kinfold",
+        serverSelectionTimeoutMS=3000,
+        connectTimeoutMS=3000,
+        socketTimeoutMS=60_000,
+    )
 
 
 def _configure(conn: psycopg.Connection) -> None:
@@ -111,6 +131,8 @@ def close_stores() -> None:
         _open.redis.close()
         _open.broker.close()
         _open.probe.close()
+        if _open.mongo is not None:
+            _open.mongo.close()
         _open = None
 
 
