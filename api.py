@@ -7,7 +7,15 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 import actors  # noqa: F401  # declares the broker that the routes send to
-from routes import cluster, events, imports, runs, students
+from routes import (
+    cluster,
+    document_versions,
+    documents,
+    events,
+    imports,
+    runs,
+    students,
+)
 from routes.middleware import BoundedBody, EncodedPath, RequestId
 from routes.openapi import openapi_operations
 from routes.problems import HANDLERS
@@ -20,6 +28,8 @@ OPERATIONS = (
     *imports.OPERATIONS,
     *students.OPERATIONS,
     *runs.OPERATIONS,
+    *document_versions.OPERATIONS,
+    *documents.OPERATIONS,
     *cluster.OPERATIONS,
 )
 

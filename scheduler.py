@@ -19,6 +19,7 @@ from workers.errors import RunActiveError
 from workers.freshness import bury_lost, find_overdue
 from workers.graph_changes import prune_changes
 from workers.logs import configure_logging
+from workers.precompute_documents import begin_documents_run
 from workers.runs import RunKind, create_run, find_waiting
 from workers.scheduled_jobs import (
     firing,
@@ -49,7 +50,24 @@ def begin_rebuild() -> None:
         log.info("rebuild_goes_on", run_id=str(error.run_id))
 
 
+def begin_documents(kind: RunKind) -> Callable[[], None]:
+    """What begins a run over the documents, unless there is no source or one goes on already."""
+
+    def begin() -> None:
+        if settings().mongo_url is None:
+            return
+        try:
+            send_run(begin_documents_run(kind), kind)
+        except RunActiveError as error:
+            log.info("documents_run_goes_on", kind=kind, run_id=str(error.run_id))
+
+    return begin
+
+
 JOBS = (
+    Job("incremental_documents", "*/15 * * * *", begin_documents(RunKind.documents_incremental)),
+    Job("stale_documents", "0 1 * * *", begin_documents(RunKind.documents_stale)),
+    Job("cleanup_documents", "30 1 * * *", begin_documents(RunKind.documents_cleanup)),
     Job("index_vectors", "15 * * * *", index_vectors.send),
     Job("rebuild_neighbors", "0 2 * * *", begin_rebuild),
     Job("refresh_students", "0 3 * * *", refresh_students.send),

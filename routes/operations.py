@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +16,7 @@ from workers.api_keys import Role, find_key
 from workers.events import Id
 from workers.settings import settings
 
+T = TypeVar("T")
 ID: TypeAdapter[str] = TypeAdapter(Id)
 
 CURL_MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -124,6 +125,23 @@ def query_number(request: Request, name: str, most: int) -> int | None:
             422, "1 invalid value", [{"loc": [name], "msg": "must be a whole number from 1 on"}]
         )
     return min(int(digits[:9]), most)
+
+
+def json_body(request: Request, adapter: TypeAdapter[T]) -> T:
+    """The request's body as the adapter's type.
+
+    Raises:
+        Problem: 400, it is empty or no JSON; 422, it does not fit.
+    """
+    body: bytes = request.state.body
+    if not body.strip():
+        raise Problem(400, "the body is empty")
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise Problem(400, f"the body is not JSON: {error.errors()[0]['msg']}") from None
+        raise invalid(error) from None
 
 
 def reply(adapter: TypeAdapter[Any], value: object, status: int = 200) -> Response:

@@ -12,7 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from workers.errors import CsvFormatError, RunActiveError, RunStoppedError, UnknownKeyError
+from workers.errors import (
+    CsvFormatError,
+    InvalidEmbeddingError,
+    ProviderError,
+    ProviderRefusedError,
+    RunActiveError,
+    RunStoppedError,
+    SourceError,
+    UnknownKeyError,
+    VersionStateError,
+)
 
 log = structlog.get_logger()
 
@@ -96,6 +106,31 @@ def on_run_stopped(request: Request, error: Exception) -> Response:
     return answer(request, Problem(409, str(error), reason=error.reason))
 
 
+def on_source(request: Request, error: Exception) -> Response:
+    """MongoDB, the source of the documents, cannot be read."""
+    assert isinstance(error, SourceError)
+    log.error("source_down", reason=error.reason, error=str(error))
+    # What MongoDB says may name hosts; what is said of our own settings helps.
+    ours = error.reason in ("mongo_not_configured", "mongo_collection_missing")
+    detail = str(error) if ours else "MongoDB cannot be read; try again later"
+    return answer(request, Problem(503, detail, reason=error.reason))
+
+
+def on_version_state(request: Request, error: Exception) -> Response:
+    """A version of the documents' vectors cannot be switched to."""
+    assert isinstance(error, VersionStateError)
+    return answer(request, Problem(409, str(error), reason=error.reason))
+
+
+def on_provider(request: Request, error: Exception) -> Response:
+    """The embeddings provider gave no vector for a text of the request."""
+    assert isinstance(error, ProviderError)
+    log.error("provider_failed", error=str(error))
+    if isinstance(error, ProviderRefusedError | InvalidEmbeddingError):
+        return answer(request, Problem(422, "this text cannot be embedded", reason="no_embedding"))
+    return answer(request, Problem(503, "the embeddings provider is down; try again later"))
+
+
 def on_csv_format(request: Request, error: Exception) -> Response:
     """An uploaded file is not the expected table at all."""
     assert isinstance(error, CsvFormatError)
@@ -127,6 +162,9 @@ HANDLERS = {
     RunActiveError: on_run_active,
     RunStoppedError: on_run_stopped,
     CsvFormatError: on_csv_format,
+    SourceError: on_source,
+    VersionStateError: on_version_state,
+    ProviderError: on_provider,
     psycopg.OperationalError: on_store_down,
     psycopg_pool.PoolTimeout: on_store_down,
     redis.RedisError: on_store_down,

@@ -14,7 +14,7 @@ from routes.operations import Operation, query_number, reply
 from routes.problems import Problem
 from workers.api_keys import Role
 from workers.check_neighbors import NeighborQuality, check_neighbors
-from workers.runs import Run, RunKind, cancel_run, create_run, list_runs, read_run
+from workers.runs import Run, RunKind, cancel_run, create_run, list_runs, read_run, resume_run
 
 MOST_RUNS = 200
 DEFAULT_RUNS = 50
@@ -69,6 +69,13 @@ def post_cancel(request: Request) -> Response:
     """Stop a run at its next step."""
     run_id = _run_id(request)
     cancel_run(run_id)
+    return reply(RUN, read_run(run_id), 202)
+
+
+def post_resume(request: Request) -> Response:
+    """Let a failed or cancelled run go on."""
+    run_id = _run_id(request)
+    send_run(run_id, resume_run(run_id))
     return reply(RUN, read_run(run_id), 202)
 
 
@@ -137,6 +144,16 @@ OPERATIONS = (
         "/runs/{run_id}/cancel",
         post_cancel,
         "Cancel a long job at its next step.",
+        Role.write,
+        RUN,
+        202,
+        problems=(404, 409, 422, 503),
+    ),
+    Operation(
+        "POST",
+        "/runs/{run_id}/resume",
+        post_resume,
+        "Let a failed or cancelled long job go on where it stopped.",
         Role.write,
         RUN,
         202,

@@ -123,19 +123,19 @@ def encode(
     return [whole[start : start + size] for start in range(0, len(whole), size)]
 
 
-def decode(values: Sequence[bytes], dimensions: int) -> Decoded:
-    """Vectors of one dimension.
+def decode(values: Sequence[bytes]) -> Decoded:
+    """Vectors of one codec and dimension, which are the first one's.
 
     Raises:
-        ValueError: a value is in no known format, or of another dimension.
+        ValueError: a value is in no known format, or differs from the first one in it.
     """
     if not values:
-        return Decoded(np.empty((0, dimensions), np.float32), read_heads([]))
-    codec = codec_of(values[0])
+        return Decoded(np.empty((0, 0), np.float32), read_heads([]))
+    codec, heads = codec_of(values[0]), read_heads(values[:1])
+    dimensions = int(heads.dimensions[0])
     if codec is Codec.json:
-        heads = read_heads(values)
-        rows = [json.loads(value)["emb"] for value in values]
-        return Decoded(np.array(rows, np.float32).reshape(len(values), dimensions), heads)
+        rows = np.array([json.loads(value)["emb"] for value in values], np.float32)
+        return Decoded(rows.reshape(len(values), dimensions), read_heads(values))
     size = HEAD.itemsize + COMPONENTS[codec].itemsize * dimensions
     if {len(value) for value in values} != {size}:
         raise ValueError(f"a stored value is not a {codec} vector of {dimensions} dimensions")
