@@ -19,7 +19,7 @@ from workers.errors import RunActiveError
 from workers.freshness import bury_lost, find_overdue
 from workers.graph_changes import prune_changes
 from workers.logs import configure_logging
-from workers.precompute_documents import begin_documents_run
+from workers.plan_documents import begin_documents_run
 from workers.runs import RunKind, create_run, find_waiting
 from workers.scheduled_jobs import (
     firing,

@@ -18,7 +18,7 @@ from workers.document_failures import FailedDocument, list_failures
 from workers.document_source import check_source
 from workers.document_versions import active_version
 from workers.events import Id
-from workers.precompute_documents import begin_documents_run
+from workers.plan_documents import begin_documents_run
 from workers.read_documents import (
     Coverage,
     Ranking,

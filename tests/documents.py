@@ -12,13 +12,13 @@ from pymongo.collection import Collection
 
 from tests.library import change
 from workers.document_store import key_of, scan_all
-from workers.precompute_batch import precompute_batch
-from workers.precompute_documents import (
+from workers.plan_documents import (
     Counts,
     begin_documents_run,
     count_batches,
     plan_documents,
 )
+from workers.precompute_batch import precompute_batch
 from workers.runs import Run, RunKind, read_run
 from workers.settings import settings
 from workers.stores import stores

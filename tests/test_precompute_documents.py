@@ -19,7 +19,7 @@ from tests.embeddings_server import EmbeddingsServer
 from workers.cleanup_documents import cleanup_documents
 from workers.document_store import key_of
 from workers.errors import RunActiveError
-from workers.precompute_documents import begin_documents_run, choose_batches, plan_documents
+from workers.plan_documents import begin_documents_run, choose_batches, plan_documents
 from workers.runs import RunKind, cancel_run, read_run, resume_run
 from workers.stores import stores
 

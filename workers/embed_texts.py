@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.embedders import Embedder
+from workers.embedders import Embedder, Vectors
 from workers.errors import (
     InvalidEmbeddingError,
     ProviderDeniedError,
@@ -110,14 +110,25 @@ def _embed_request(
             INVALID_EMBEDDINGS.add(len(texts), model=embedder.model)
         return [error] * len(texts)
     EMBEDDING_DURATION.observe((time.perf_counter() - started) * 1000, model=embedder.model)
-    results: list[Vector | ProviderError] = []
-    for vector in vectors:
+    results: list[Vector | ProviderError] = [*vectors]
+    suspects = np.flatnonzero(~_valid_rows(vectors, embedder.dimensions))
+    for row in suspects:
         try:
-            validate(vector, embedder.dimensions)
+            validate(vectors[row], embedder.dimensions)
         except InvalidEmbeddingError as error:
-            INVALID_EMBEDDINGS.add(1, model=embedder.model)
-            results.append(error)
-        else:
-            EMBEDDINGS_GENERATED.add(1, model=embedder.model)
-            results.append(vector)
+            results[row] = error
+    invalid = sum(isinstance(results[row], ProviderError) for row in suspects)
+    INVALID_EMBEDDINGS.add(invalid, model=embedder.model)
+    EMBEDDINGS_GENERATED.add(len(results) - invalid, model=embedder.model)
     return results
+
+
+def _valid_rows(vectors: Vectors, dimensions: int) -> NDArray[np.bool_]:
+    """As `validate`, for a whole request; a row that is not finite compares as false."""
+    if vectors.shape[1:] != (dimensions,):
+        return np.zeros(len(vectors), bool)
+    largest = np.abs(vectors).max(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        magnitudes = np.linalg.norm(vectors, axis=1)
+    valid: NDArray[np.bool_] = (largest <= LARGEST_COMPONENT) & (magnitudes >= SMALLEST_MAGNITUDE)
+    return valid

@@ -33,7 +33,9 @@ class Total:
     labels: tuple[str, ...] = ()
 
     def add(self, amount: float, **labels: str) -> None:
-        """Add `amount` for these label values."""
+        """Add `amount`, if it is any, for these label values."""
+        if not amount:
+            return
         _add(self.name, "", [labels[label] for label in self.labels], amount)
 
 

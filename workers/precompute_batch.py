@@ -32,7 +32,7 @@ from workers.errors import (
 )
 from workers.freshness import backoff_s
 from workers.metrics import DOCUMENTS_FAILED
-from workers.precompute_documents import choose_batches, finish_planned
+from workers.plan_documents import choose_batches, finish_planned
 from workers.queries import query
 from workers.refresh_vectors import refresh_vectors
 from workers.runs import RunKind
@@ -47,7 +47,7 @@ BURY = query("precompute_batch.bury_batch")
 ADD_PROGRESS = query("precompute_batch.add_progress")
 NOTE_ERROR = query("precompute_batch.note_error")
 FAIL_RUN = query("precompute_batch.fail_run")
-LOCK_RUN = query("precompute_documents.lock_run")
+LOCK_RUN = query("plan_documents.lock_run")
 
 # A document that is edited again and again is left to the next run after so many looks.
 MOST_LOOKS = 3

@@ -14,8 +14,10 @@ from workers.document_versions import Version
 from workers.embed_texts import Vector, embed_texts
 from workers.embedders import Embedder, embedder
 from workers.errors import (
+    InvalidEmbeddingError,
     ProviderDeniedError,
     ProviderError,
+    ProviderFaultError,
     ProviderRefusedError,
     ProviderUnavailableError,
 )
@@ -26,6 +28,11 @@ CHUNK = 250
 # A short pause of the provider is waited for here; for a longer one the batch is put back.
 PATIENCE_S = 10.0
 PATIENT_TRIES = 3
+REASONS = {
+    ProviderRefusedError: "refused",
+    InvalidEmbeddingError: "invalid_embedding",
+    ProviderFaultError: "provider_fault",
+}
 # A modified_at further ahead than this is somebody's mistake, and says nothing.
 MOST_CLOCK_SKEW_MS = 86_400_000
 
@@ -157,6 +164,7 @@ def _raise_denied(results: list[Vector | ProviderError]) -> None:
 
 
 def _failure(error: ProviderError, content_hash: int) -> DocumentFailure:
-    refused = isinstance(error, ProviderRefusedError)
-    reason = "refused" if refused else "invalid_embedding"
-    return DocumentFailure(reason, str(error), content_hash, final=refused)
+    reason = next((code for kind, code in REASONS.items() if isinstance(error, kind)), "provider")
+    return DocumentFailure(
+        reason, str(error), content_hash, final=isinstance(error, ProviderRefusedError)
+    )
