@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_an_invalid_vector_is_tried_again_by_the_next_runs_until_it_is_given_up(
 ) -> None:
     configure(RETRY_BASE_SECONDS=0, DOCUMENT_OVERLAP_SECONDS=0)
     # Hashing finds no word in it.
-    documents.add("A", title="", body="? ! ?")
+    documents.add("A", title="", body="? ! ?", modified_at=now() - timedelta(hours=1))
     work_run(ALL)
     (failure,) = list_failures("v1", 10)
     assert (failure.reason, failure.attempts, failure.dead_at) == ("invalid_embedding", 1, None)
