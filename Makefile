@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test bench lint format lock
+.PHONY: run test bench bench-documents-1m lint format lock
 
 run: $(READY)
 	@exec $(BIN)/python -m embedded
@@ -14,6 +14,9 @@ test: lint
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+bench-documents-1m: $(READY)
+	$(BIN)/python -m bench.documents --documents 1000000
 
 lint: $(READY)
 	$(BIN)/ruff check .

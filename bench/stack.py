@@ -26,13 +26,17 @@ START_LIMIT_S = 60.0
 
 
 @contextmanager
-def prepared(**environment: object) -> Iterator[None]:
+def prepared(*, mongo: bool = False, **environment: object) -> Iterator[None]:
     """Durable embedded services, migrated, with open stores and these settings."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with tempfile.TemporaryDirectory() as home, embedded_services(Path(home), durable=True) as urls:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        embedded_services(Path(home), durable=True, mongo=mongo) as urls,
+    ):
         os.environ |= {
             "DATABASE_URL": urls.database_url,
             "REDIS_URL": urls.redis_url,
+            **({"MONGO_URL": urls.mongo_url} if mongo else {}),
             **{name: str(value) for name, value in environment.items()},
         }
         settings.cache_clear()
