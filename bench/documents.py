@@ -20,7 +20,6 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from actors.runs import send_run
 from bench.document_collection import fill_collection, texts
 from bench.originals_documents import naive_rate
 from bench.report import Figure, print_table, write_json
@@ -87,6 +86,8 @@ def through_the_queue(count: int) -> list[Figure]:
 
 def timed_run(kind: RunKind) -> tuple[float, float, list[tuple[float, float]]]:
     """Seconds of a run, documents planned per second, and the workers' memory as it goes on."""
+    from actors.runs import send_run  # noqa: PLC0415  # the actors read the settings on import
+
     run_id = begin_documents_run(kind)
     memory: list[tuple[float, float]] = []
     with running(["batch", "scheduler"], **UNLIMITED) as (_, pids):

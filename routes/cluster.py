@@ -18,6 +18,7 @@ from routes.operations import OPEN, Operation, reply
 from workers import metrics
 from workers.api_keys import Role
 from workers.check_neighbors import read_last_check
+from workers.document_metrics import collect_documents
 from workers.freshness import Kind, KindFreshness, summarize
 from workers.settings import settings
 from workers.stores import ping_postgres, ping_redis
@@ -128,7 +129,7 @@ class _Cluster(Collector):
             if figure is not None:
                 text = f"Of the neighbour graph at its last nightly check: {name}."
                 families.append(GaugeMetricFamily(f"neighbors_{name}", text, value=figure))
-        return [*families, *metrics.collect()]
+        return [*families, *collect_documents(), *metrics.collect()]
 
 
 def _contract(row: KindFreshness) -> KindOut:
