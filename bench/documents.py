@@ -32,6 +32,7 @@ from workers.read_documents import read_vectors
 from workers.runs import RunKind, read_run
 from workers.settings import Codec, EmbeddingSpec, settings
 from workers.stores import close_stores, open_stores, stores
+from workers.worker_heartbeats import list_workers
 
 PROVIDER_DELAY_S = 0.02
 # A provider's own limits are not what is measured.
@@ -40,7 +41,8 @@ MOST_THROUGH_PROVIDER = 20_000
 CODEC_ROWS = 20_000
 QUERIES = 200
 LOOKUPS = 2000
-TENTH = 0.1
+TENTHS = 10
+PROCESSES = 2
 MB = 2**20
 
 
@@ -55,7 +57,7 @@ def main() -> None:
         sections[title] = figures
         print_table(title, figures)
 
-    with prepared(mongo=True, BATCH_PROCESSES=2, BATCH_THREADS=1, **UNLIMITED):
+    with prepared(mongo=True, BATCH_PROCESSES=PROCESSES, BATCH_THREADS=1, **UNLIMITED):
         fill_collection(count)
         note(f"{count:,} documents through the queue, hashing", through_the_queue(count))
         note(f"lookups among {count:,} documents", lookups(count))
@@ -80,32 +82,42 @@ def through_the_queue(count: int) -> list[Figure]:
         Figure("run over unchanged documents", count / unchanged_s, "per s"),
         Figure("sweep over fresh documents", count / sweep_s, "per s"),
         Figure("store, int8 at 300 dimensions, all in", grown / count, "bytes a document"),
-        *(Figure(f"resident memory at {share:.0%}", mb, "MB") for share, mb in memory),
+        *(
+            Figure(f"resident memory at {tenth / TENTHS:.0%}", mb, "MB")
+            for tenth, mb in enumerate(memory, 1)
+        ),
     ]
 
 
-def timed_run(kind: RunKind) -> tuple[float, float, list[tuple[float, float]]]:
+def timed_run(kind: RunKind) -> tuple[float, float, list[float]]:
     """Seconds of a run, documents planned per second, and the workers' memory as it goes on."""
     from actors.runs import send_run  # noqa: PLC0415  # the actors read the settings on import
 
     run_id = begin_documents_run(kind)
-    memory: list[tuple[float, float]] = []
+    memory: list[float] = []
     with running(["batch", "scheduler"], **UNLIMITED) as (_, pids):
-        time.sleep(8)  # until the processes have booted: they are not what is measured
+        wait_for_workers()
         started = time.perf_counter()
         planned_at = plan_all(run_id) if kind is RunKind.documents_all else 0.0
         send_run(run_id, kind)
-        share = TENTH
         while (run := read_run(run_id)).state in ("queued", "running"):
-            if run.progress >= share:
-                memory.append((share, resident_mb(pids["batch"])))
-                print(f"  {share:4.0%}  {run.done:,} documents  {memory[-1][1]:.0f} MB resident")
-                share += TENTH
-            time.sleep(0.05)
+            if run.progress * TENTHS >= len(memory) + 1:
+                memory.append(resident_mb(pids["batch"]))
+                print(
+                    f"  {run.progress:4.0%}  {run.done:,} documents  {memory[-1]:.0f} MB resident"
+                )
+            time.sleep(0.02)
         elapsed = time.perf_counter() - started
+        memory += [resident_mb(pids["batch"])] * (TENTHS - len(memory))
     counts = count_batches(run_id)
     assert (run.state, counts.failed) == ("done", 0), run
     return elapsed, counts.documents / planned_at if planned_at else 0.0, memory
+
+
+def wait_for_workers() -> None:
+    """Until the worker processes have booted: that is not what is measured."""
+    while sum(worker.alive for worker in list_workers()) < PROCESSES:
+        time.sleep(0.1)
 
 
 def plan_all(run_id: UUID) -> float:
@@ -270,8 +282,7 @@ def reopen() -> None:
 def provider() -> Iterator[str]:
     """An embeddings server with a fixed latency, in a process of its own."""
     command = [sys.executable, "-m", "bench.slow_provider", str(PROVIDER_DELAY_S)]
-    # A module of this directory.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip()

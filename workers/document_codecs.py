@@ -31,6 +31,7 @@ EPOCH_MS = 1_577_836_800_000
 FORMAT = 1
 NUMBERS = {Codec.float32: 1, Codec.float16: 2, Codec.int8: 3}
 CODECS = {FORMAT << 4 | number: codec for codec, number in NUMBERS.items()}
+KNOWN = np.isin(np.arange(256), list(CODECS))
 COMPONENTS: dict[Codec, np.dtype[Any]] = {
     Codec.float32: np.dtype("<f4"),
     Codec.float16: np.dtype("<f2"),
@@ -131,11 +132,12 @@ def decode(values: Sequence[bytes]) -> Decoded:
     """
     if not values:
         return Decoded(np.empty((0, 0), np.float32), read_heads([]))
-    codec, heads = codec_of(values[0]), read_heads(values[:1])
-    dimensions = int(heads.dimensions[0])
+    codec = codec_of(values[0])
     if codec is Codec.json:
+        heads = read_heads(values)
         rows = np.array([json.loads(value)["emb"] for value in values], np.float32)
-        return Decoded(rows.reshape(len(values), dimensions), read_heads(values))
+        return Decoded(rows.reshape(len(values), int(heads.dimensions[0])), heads)
+    dimensions = int.from_bytes(values[0][1:3], "big")
     size = HEAD.itemsize + COMPONENTS[codec].itemsize * dimensions
     if {len(value) for value in values} != {size}:
         raise ValueError(f"a stored value is not a {codec} vector of {dimensions} dimensions")
@@ -174,7 +176,7 @@ def read_heads(beginnings: Sequence[bytes | None]) -> Heads:
     fields = np.frombuffer(
         b"".join(value[: HEAD.itemsize] if value else blank for value in beginnings), HEAD
     )
-    return _binary_heads(fields, found & np.isin(fields["format"], list(CODECS)))
+    return _binary_heads(fields, found & KNOWN[fields["format"]])
 
 
 def _binary_heads(fields: NDArray[Any], found: NDArray[np.bool_]) -> Heads:
