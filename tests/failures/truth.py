@@ -38,7 +38,8 @@ def assert_nothing_is_half_written() -> None:
 
     The two directions of an edge may differ only while one of the two students is stale.
     """
-    model, dimensions = embedder().model, embedder().dimensions
+    spec = settings().student_embedding
+    model, dimensions = spec.model, spec.dimensions
     for student_id, text, digest in rows(
         "SELECT student_id, text, content_hash FROM student_profiles"
         " JOIN student_embeddings USING (student_id) WHERE (model, dimensions) = (%s, %s)",
@@ -66,7 +67,7 @@ def _assert_vectors_belong_to_their_texts(
     """By the hashing embedder, or as the tests' provider would answer, without asking it again."""
     for key, text in texts.items():
         vector = (
-            embedder().embed_batch([text])[0]
+            embedder(settings().student_embedding).embed_batch([text])[0]
             if settings().embedder == "hashing"
             else vector_of(text, settings().embedding_dimensions)
         )
