@@ -26,7 +26,7 @@ from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, running
 from workers.document_codecs import decode, encode
 from workers.document_store import PREFIX, write_values
-from workers.embedders import HashingEmbedder
+from workers.hashing_embedder import HashingEmbedder
 from workers.plan_documents import begin_documents_run, count_batches, plan_documents
 from workers.read_documents import read_vectors
 from workers.runs import RunKind, read_run

@@ -18,7 +18,7 @@ from workers.document_codecs import (
     time_place,
 )
 from workers.document_text import cut, hash_text, language_of
-from workers.embedders import HashingEmbedder
+from workers.hashing_embedder import HashingEmbedder
 from workers.settings import Codec, EmbeddingSpec
 
 CODECS = list(Codec)

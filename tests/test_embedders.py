@@ -14,7 +14,7 @@ from tests.embeddings_server import EmbeddingsServer, Fault, vector_of
 from workers import embed_texts as embed_texts_module
 from workers import provider_limits
 from workers.embed_texts import HARMLESS_TEXT, embed_texts, validate
-from workers.embedders import HashingEmbedder, OpenAIEmbedder, embedder
+from workers.embedders import embedder
 from workers.errors import (
     InvalidEmbeddingError,
     ProviderDeniedError,
@@ -23,6 +23,8 @@ from workers.errors import (
     ProviderRefusedError,
     ProviderUnavailableError,
 )
+from workers.hashing_embedder import HashingEmbedder
+from workers.openai_embedder import OpenAIEmbedder
 from workers.provider_limits import estimate_tokens
 from workers.settings import EmbeddingSpec, settings
 from workers.stores import stores as open_clients
@@ -57,7 +59,7 @@ def test_hashing_gives_unit_vectors_of_any_dimension(dimensions: int) -> None:
 def test_hashing_is_the_same_in_every_process() -> None:
     code = f"""
 import sys
-from workers.embedders import HashingEmbedder
+from workers.hashing_embedder import HashingEmbedder
 from workers.settings import EmbeddingSpec
 embedder = HashingEmbedder(EmbeddingSpec("hashing", 300))
 sys.stdout.buffer.write(embedder.embed_batch([{TEXT!r}]).tobytes())

@@ -1,33 +1,17 @@
 """Where vectors come from: an OpenAI-compatible endpoint, or hashing on this machine."""
 
 from functools import cache
-from http import HTTPStatus
 from typing import Protocol
 
 import numpy as np
-import openai
-import regex
 import structlog
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import HashingVectorizer
 
-from workers.errors import (
-    InvalidEmbeddingError,
-    ProviderDeniedError,
-    ProviderFaultError,
-    ProviderRefusedError,
-    ProviderUnavailableError,
-)
-from workers.metrics import OPENAI_API_ERRORS
-from workers.provider_limits import admit, pause, report_success
-from workers.settings import HASHING_MODEL, EmbeddingSpec, Settings, settings
+from workers.settings import HASHING_MODEL, EmbeddingSpec, settings
 
 log = structlog.get_logger()
 
 Vectors = NDArray[np.float32]
-
-# Marks belong to their letters: without them a word in Devanagari or Thai falls to pieces.
-WORD = regex.compile(r"[\w\p{M}]{2,}")
 
 
 class Embedder(Protocol):
@@ -42,96 +26,6 @@ class Embedder(Protocol):
         Raises:
             ProviderError: no vectors; which kind says what may help.
         """
-
-
-class HashingEmbedder:
-    """Words and pairs of words hashed into signed buckets; deterministic, needs no network.
-
-    About 7,000 documents of 200 words a second and core. Knows shared words, not meaning.
-    """
-
-    def __init__(self, spec: EmbeddingSpec) -> None:
-        self.model = spec.model
-        self.dimensions = spec.dimensions
-        self._vectorizer = HashingVectorizer(
-            n_features=spec.dimensions,
-            ngram_range=(1, 2),
-            norm="l2",
-            dtype=np.float32,
-            tokenizer=WORD.findall,
-            token_pattern=None,
-        )
-
-    def embed_batch(self, texts: list[str]) -> Vectors:
-        """Unit vectors; all zeros for a text without words, which validation rejects."""
-        vectors: Vectors = self._vectorizer.transform(texts).toarray()
-        return vectors
-
-
-class OpenAIEmbedder:
-    """Any endpoint that speaks OpenAI's embeddings API. No hidden retries: the ledger retries."""
-
-    def __init__(self, config: Settings, spec: EmbeddingSpec) -> None:
-        self.model = spec.model
-        self.dimensions = spec.dimensions
-        key = config.openai_api_key
-        self._client = openai.OpenAI(
-            # Local servers want no key, but the client insists on one.
-            api_key=key.get_secret_value() if key else "none",
-            base_url=config.openai_base_url,
-            timeout=config.embedding_timeout_s,
-            max_retries=0,
-        )
-
-    def embed_batch(self, texts: list[str]) -> Vectors:
-        """One request to the provider, within the cluster's limits."""
-        admit(texts)
-        try:
-            answer = self._client.embeddings.create(
-                model=self.model,
-                input=texts,
-                # Other models have one fixed dimension, and their servers refuse the parameter.
-                dimensions=self.dimensions
-                if self.model.startswith("text-embedding-3")
-                else openai.omit,
-            )
-            vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
-        except openai.APIStatusError as error:
-            OPENAI_API_ERRORS.add(1, kind=str(error.status_code))
-            raise _translate(error) from error
-        except openai.APIConnectionError as error:
-            kind = "timeout" if isinstance(error, openai.APITimeoutError) else "connection"
-            OPENAI_API_ERRORS.add(1, kind=kind)
-            raise ProviderUnavailableError(f"provider {kind}: {error}", pause(None)) from error
-        # The client does not check what it parses: a page of a proxy fails somewhere inside it.
-        except (openai.APIError, ValueError, TypeError, AttributeError) as error:
-            OPENAI_API_ERRORS.add(1, kind="answer")
-            raise InvalidEmbeddingError(f"provider's answer is unreadable: {error}") from error
-        report_success()
-        if len(vectors) != len(texts):
-            OPENAI_API_ERRORS.add(1, kind="count")
-            raise InvalidEmbeddingError(
-                f"provider answered with {len(vectors)} vectors for {len(texts)} texts"
-            )
-        # A vector of another length becomes NaN, so that only its own text is rejected.
-        blank = np.full(self.dimensions, np.nan, np.float32)
-        return np.stack(
-            [
-                np.asarray(vector, np.float32) if len(vector) == self.dimensions else blank
-                for vector in vectors
-            ]
-        )
-
-
-def _translate(error: openai.APIStatusError) -> Exception:
-    reason = f"provider answered {error.status_code}: {error.message}"
-    if error.status_code in (401, 403, 404):
-        return ProviderDeniedError(reason)
-    if error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ProviderFaultError(reason)
-    if error.status_code in (408, 409, 429) or error.status_code >= 500:
-        return ProviderUnavailableError(reason, pause(error.response.headers.get("retry-after")))
-    return ProviderRefusedError(reason)
 
 
 @cache
@@ -149,6 +43,12 @@ def embedder(spec: EmbeddingSpec) -> Embedder:
         if config.embedder == "openai"
         else "no OPENAI_API_KEY and no OPENAI_BASE_URL",
     )
+    # Imported when chosen: scikit-learn takes 90 MB and a second, the client a third of that, in
+    # each of the processes, most of which embed nothing.
     if chosen == "openai":
+        from workers.openai_embedder import OpenAIEmbedder  # noqa: PLC0415  # see above
+
         return OpenAIEmbedder(config, spec)
+    from workers.hashing_embedder import HashingEmbedder  # noqa: PLC0415  # see above
+
     return HashingEmbedder(spec)
