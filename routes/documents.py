@@ -3,9 +3,9 @@
 import base64
 import binascii
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -56,19 +56,20 @@ class Mode(StrEnum):
         return RunKind(f"documents_{self}")
 
 
-class PrecomputeIn(BaseModel):
-    """Either a mode or some documents."""
+class ModeIn(BaseModel):
+    """A run over the whole collection."""
 
     model_config = ConfigDict(extra="forbid")
 
-    mode: Mode | None = None
-    doc_ids: list[Id] | None = Field(default=None, min_length=1, max_length=MOST_RUN_IDS)
+    mode: Mode
 
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if (self.mode is None) == (self.doc_ids is None):
-            raise ValueError("give either mode or doc_ids")
-        return self
+
+class NamedIn(BaseModel):
+    """A run over some documents; those that are gone are taken out of the store."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    doc_ids: list[Id] = Field(min_length=1, max_length=MOST_RUN_IDS)
 
 
 class EmbeddingsIn(BaseModel):
@@ -104,7 +105,7 @@ class FailuresOut(BaseModel):
     next_cursor: str | None
 
 
-PRECOMPUTE = TypeAdapter(PrecomputeIn)
+PRECOMPUTE: TypeAdapter[ModeIn | NamedIn] = TypeAdapter(ModeIn | NamedIn)
 EMBEDDINGS_IN = TypeAdapter(EmbeddingsIn)
 EMBEDDINGS = TypeAdapter(EmbeddingsOut)
 RERANK = TypeAdapter(RerankIn)
@@ -118,8 +119,12 @@ def post_precompute(request: Request) -> Response:
     """Begin a run."""
     wanted = json_body(request, PRECOMPUTE)
     check_source()
-    kind = wanted.mode.kind if wanted.mode else RunKind.documents_ids
-    run_id = begin_documents_run(kind, wanted.doc_ids or ())
+    kind, doc_ids = (
+        (wanted.mode.kind, [])
+        if isinstance(wanted, ModeIn)
+        else (RunKind.documents_ids, wanted.doc_ids)
+    )
+    run_id = begin_documents_run(kind, doc_ids)
     send_run(run_id, kind)
     return reply(STARTED, RunStarted(run_id=run_id), 202)
 

@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 from embedded.ports import free_port
+from tests.documents import Documents, work_run
 from tests.fuzzing import FACTOR
 from tests.lines import logs, running_lines
 from tests.processes import eventually
+from workers.runs import RunKind
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 KEY = "a key of the fuzz test"
@@ -28,8 +29,11 @@ def serves(address: str) -> bool:
         return False
 
 
-@pytest.mark.usefixtures("stores")
-def test_no_request_made_up_from_the_document_breaks_the_contract(tmp_path: Path) -> None:
+def test_no_request_made_up_from_the_document_breaks_the_contract(
+    tmp_path: Path, documents: Documents
+) -> None:
+    documents.add_many(3)
+    work_run(RunKind.documents_all)
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     digest = hashlib.sha256(KEY.encode()).hexdigest()
