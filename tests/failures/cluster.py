@@ -3,12 +3,14 @@
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
 
 from embedded.ports import free_port
 from embedded.procfile import read_procfile
@@ -32,14 +34,20 @@ PATIENCE_S = 180
 class Line:
     """One line of the Procfile as a process group; a restart goes on with its log."""
 
-    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, environment: dict[str, str], log: Path, edits: Mapping[str, str]
+    ) -> None:
         self.name = name
         self.log = log
         self._environment = environment
+        self._edits = edits
         self.process = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = read_procfile(ROOT / "Procfile")[self.name]
+        for old, new in self._edits.items():
+            assert old in command, command
+            command = command.replace(old, new)
         with self.log.open("ab") as output:
             return subprocess.Popen(
                 ["sh", "-c", command],
@@ -76,6 +84,17 @@ class Line:
             for process in psutil.process_iter(["status"])
             if _group_of(process.pid) == self.process.pid
         )
+
+    def end(self) -> None:
+        """SIGTERM to the group, and wait until it has ended with exit code 0."""
+        self.signal(signal.SIGTERM)
+        self.ends_well()
+
+    def ends_well(self) -> None:
+        """Wait until it has ended with exit code 0."""
+        eventually(lambda: not self.running, lambda: self.output[-5000:], PATIENCE_S)
+        assert self.process.returncode == 0, self.output[-5000:]
+        eventually(self._group_gone)
 
     def start(self) -> None:
         """Start it again after its end."""
@@ -117,11 +136,21 @@ class Cluster:
         # Whether lines that end by themselves are started again while the test waits.
         self.supervised = False
 
-    def start(self, name: str, **environment: object) -> Line:
-        """Start a line of the Procfile with the test's environment and what is given."""
-        given = {key: str(value) for key, value in environment.items()}
+    def start(self, name: str, edits: Mapping[str, str] | None = None, **changes: object) -> Line:
+        """Start a line of the Procfile with the test's environment and what is given.
+
+        Args:
+            changes: variables of the environment.
+            edits: words of the line, and what is to stand there for this test.
+        """
+        given = {key: str(value) for key, value in changes.items()}
         log = self._logs / f"{len(self.lines)}-{name}.log"
-        line = Line(name, {**os.environ, "PORT": str(self.port), "HOST": "127.0.0.1", **given}, log)
+        line = Line(
+            name,
+            {**os.environ, "PORT": str(self.port), "HOST": "127.0.0.1", **given},
+            log,
+            edits or {},
+        )
         self.lines.append(line)
         return line
 
@@ -131,10 +160,15 @@ class Cluster:
         self._wait_for_web(web)
         return web
 
-    def start_worker(self, **environment: object) -> Line:
-        """Start a worker of the live queue and wait until it takes messages."""
+    def start_worker(
+        self,
+        name: str = "worker",
+        edits: Mapping[str, str] | None = None,
+        **environment: object,
+    ) -> Line:
+        """Start a worker, by default of the live queue, and wait until it takes messages."""
         before = workers_seen()
-        worker = self.start("worker", **environment)
+        worker = self.start(name, edits, **environment)
         self._wait_for_worker(worker, before)
         return worker
 
@@ -162,6 +196,16 @@ class Cluster:
 
     def _wait_for_worker(self, worker: Line, before: int) -> None:
         eventually(lambda: workers_seen() > before, lambda: worker.output, PATIENCE_S)
+
+    def send(self, queue: str, actor: str, *arguments: str, times: int = 1) -> None:
+        """Messages straight into a queue, for whoever knows the actor."""
+        message: Message[None] = Message(
+            queue_name=queue, actor_name=actor, args=arguments, kwargs={}, options={}
+        )
+        broker = RedisBroker(url=self.servers.redis.url)  # type: ignore[no-untyped-call]
+        for _ in range(times):
+            broker.enqueue(message)
+        broker.client.close()
 
     def _status(self, method: str, path: str) -> int:
         """0 while nobody answers."""

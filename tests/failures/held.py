@@ -49,6 +49,7 @@ def locked(statement: str) -> Iterator[psycopg.Connection]:
 
 def waiting_for_locks(conn: psycopg.Connection) -> int:
     """How many sessions of this database wait for a lock."""
+    conn.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees its first look again
     row = conn.execute(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
