@@ -161,11 +161,11 @@ class HoldPaused(Middleware):
                 if held and not consumer.paused:
                     _hold(consumer)
                 elif consumer.paused and not held:
-                    consumer.resume()
+                    _release(consumer)
 
 
 def _hold(consumer: ConsumerThread) -> None:
-    """Take no more messages until `resume`, which makes a new consumer.
+    """Take no more messages until `_release`.
 
     A paused consumer ends only once its queue is empty. One that may hold no message finds it so,
     and those that are put back are not fetched again and again.
@@ -173,3 +173,12 @@ def _hold(consumer: ConsumerThread) -> None:
     consumer.pause()
     if consumer.consumer is not None:
         consumer.consumer.prefetch = 0  # type: ignore[attr-defined]  # of Redis' consumer
+
+
+def _release(consumer: ConsumerThread) -> None:
+    """Take messages again."""
+    consumer.resume()
+    if consumer.consumer is not None:
+        # By a new consumer, unless the thread was held up until now (Redis was slow) and has not
+        # noticed the pause: then the old one goes on, and must be allowed to fetch.
+        consumer.consumer.prefetch = consumer.prefetch  # type: ignore[attr-defined]
