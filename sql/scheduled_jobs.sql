@@ -13,6 +13,8 @@ FROM schedules s LEFT JOIN job_runs r USING (job) WHERE s.job = %(job)s GROUP BY
 INSERT INTO job_runs (job, slot) VALUES (%(job)s, %(slot)s) ON CONFLICT DO NOTHING RETURNING slot;
 
 -- name: try_leadership
--- One scheduler fires; the lock is held as long as its connection lives.
-SELECT pg_try_advisory_lock(hashtext('kinfold.scheduler'));
+-- One scheduler fires; the lock is held as long as its session lives. The server ends a session that
+-- says nothing for so long: its process has stalled, or its machine is gone without a word.
+SELECT pg_try_advisory_lock(hashtext('kinfold.scheduler')),
+       set_config('idle_session_timeout', %(milliseconds)s::text, false);
 

@@ -14,6 +14,9 @@ READ = query("scheduled_jobs.read_job")
 CLAIM = query("scheduled_jobs.claim_slot")
 TRY_LEADERSHIP = query("scheduled_jobs.try_leadership")
 
+# The leader speaks every two seconds.
+LEADER_IDLE_MS = 10_000
+
 
 def register_job(job: str, cron: str) -> None:
     """Make a job and its cron line known."""
@@ -40,5 +43,9 @@ def firing(job: str, slot: datetime) -> Iterator[bool]:
 
 
 def try_leadership(conn: psycopg.Connection) -> bool:
-    """Become the scheduler that fires; holds until the connection closes or breaks."""
-    return conn.execute(TRY_LEADERSHIP).fetchone() == (True,)
+    """Become the scheduler that fires.
+
+    Holds until the connection closes or breaks, or has not been used for `LEADER_IDLE_MS`.
+    """
+    row = conn.execute(TRY_LEADERSHIP, {"milliseconds": LEADER_IDLE_MS}).fetchone()
+    return row is not None and row[0] is True
