@@ -126,10 +126,11 @@ FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(errors)s::text[], %(trace
             %(raised)s::bigint[]) AS attempt (key, wanted, error, traceback, raised_wanted);
 
 -- name: bury_lost
--- Keys whose last worker vanished with them once too often.
+-- Keys whose last worker vanished with them once too often. A deployment that was rolled back may
+-- have left keys of kinds that are unknown here.
 WITH lost AS (
     SELECT kind, key, leased_by, leased_at FROM freshness
-    WHERE wanted > done AND dead_at IS NULL AND lease_token IS NOT NULL
+    WHERE kind = ANY(%(kinds)s) AND wanted > done AND dead_at IS NULL AND lease_token IS NOT NULL
       AND lease_until < now() AND attempts >= %(max_attempts)s
     ORDER BY kind, key
     FOR UPDATE SKIP LOCKED

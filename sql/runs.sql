@@ -88,9 +88,10 @@ WHERE run_id = %(run_id)s AND state IN ('failed', 'cancelled')
 RETURNING kind;
 
 -- name: find_waiting
--- Active runs that nobody works on and that no recent message stands for.
+-- Active runs that nobody works on and that no recent message stands for; none of a kind that only a
+-- later deployment knows.
 UPDATE runs SET last_sent = now()
-WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < now())
+WHERE kind = ANY(%(kinds)s) AND state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < now())
   AND last_sent < now() - make_interval(secs => %(resend_after_seconds)s)
   AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
 RETURNING run_id, kind;

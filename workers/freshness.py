@@ -309,7 +309,8 @@ def bury_lost() -> list[WakeUp]:
     error = f"{VANISHED} on each of {settings().max_attempts} attempts"
     with transaction() as conn:
         rows = conn.execute(
-            BURY_LOST, {"max_attempts": settings().max_attempts, "error": error}
+            BURY_LOST,
+            {"kinds": list(Kind), "max_attempts": settings().max_attempts, "error": error},
         ).fetchall()
     return [WakeUp(Kind(kind), key) for kind, key in rows]
 

@@ -219,7 +219,11 @@ def find_waiting() -> list[tuple[UUID, RunKind]]:
     with connection() as conn:
         rows = conn.execute(
             FIND_WAITING,
-            {"queue": Queue.batch, "resend_after_seconds": settings().resend_after_seconds},
+            {
+                "kinds": list(RunKind),
+                "queue": Queue.batch,
+                "resend_after_seconds": settings().resend_after_seconds,
+            },
         ).fetchall()
     return [(run_id, RunKind(kind)) for run_id, kind in rows]
 
