@@ -28,6 +28,7 @@ from workers.scheduled_jobs import (
     unfired_since,
 )
 from workers.settings import settings
+from workers.stalled_sessions import end_stalled_sessions
 from workers.stores import PING, close_stores, connect, connection, open_stores
 
 log = structlog.get_logger()
@@ -105,6 +106,9 @@ def fire(job: Job, now: datetime | None = None) -> datetime | None:
 
 def reconcile() -> None:
     """Send what is overdue, bury what kills its workers, and fire slots that were missed."""
+    stalled = end_stalled_sessions()
+    if stalled:
+        log.warning("stalled_sessions_ended", count=stalled)
     for lost in bury_lost():
         log.error("key_buried", kind=lost.kind, key=lost.key)
     overdue = find_overdue()

@@ -20,6 +20,8 @@ from workers.settings import settings
 PING = query("stores.ping")
 SESSION_SETTINGS = query("stores.session_settings")
 
+# So that Postgres tells our sessions from others of the same role.
+APPLICATION = "kinfold"
 STALLED_TRANSACTION_MS = 30_000
 
 Pool = ConnectionPool[psycopg.Connection]
@@ -63,7 +65,12 @@ def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis
 
 def connect() -> psycopg.Connection:
     """One connection of its own in autocommit mode, for locks and migrations."""
-    return psycopg.connect(str(settings().database_url), autocommit=True, connect_timeout=10)
+    return psycopg.connect(
+        str(settings().database_url),
+        autocommit=True,
+        connect_timeout=10,
+        application_name=APPLICATION,
+    )
 
 
 def open_stores() -> Stores:
@@ -75,7 +82,7 @@ def open_stores() -> Stores:
             min_size=1,
             max_size=settings().postgres_pool_size,
             timeout=5,
-            kwargs={"autocommit": True, "connect_timeout": 5},
+            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": APPLICATION},
             configure=_configure,
             check=_check,
             open=True,
