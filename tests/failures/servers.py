@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,12 +43,14 @@ class Server:
     def freeze(self) -> None:
         """It and its children stop where they are; connections stay open and say nothing."""
         for process in self._processes():
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):  # Postgres' own come and go
+                process.suspend()
 
     def thaw(self) -> None:
         """It goes on as if nothing had been."""
         for process in self._processes():
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def _processes(self) -> list[psutil.Process]:
         first = psutil.Process(self.service.process.pid)

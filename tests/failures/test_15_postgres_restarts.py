@@ -1,0 +1,181 @@
+"""Case 15: Postgres is restarted mid-claim, mid-job and mid-write: nothing accepted is lost."""
+
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.embeddings_server import EmbeddingsServer
+from tests.failures.cluster import Cluster, Line
+from tests.failures.held import Held, locked, waiting_for_locks
+from tests.failures.truth import assert_derived_is_right
+from tests.library import books, checkout, rows
+from tests.processes import eventually
+from workers.freshness import Kind
+from workers.queues import Queue, pause_queue, resume_queue
+
+# A restart by hand, and a server process that died.
+WAYS = pytest.mark.parametrize("way", [None, signal.SIGQUIT], ids=["fast", "crash"])
+
+
+def restart_postgres(cluster: Cluster, scheduler: Line, way: signal.Signals | None) -> None:
+    """And the scheduler, whose lock is gone, as its supervisor does."""
+    led = scheduler.output.count("scheduler_leads")
+    cluster.servers.postgres.restart(way)
+    eventually(lambda: not scheduler.running, cluster.output)
+    scheduler.start()
+    scheduler.says("scheduler_leads", times=led + 1)
+
+
+def without_result() -> list[str]:
+    """Students whose embedding is said to be done, and is not that of the event it is said of."""
+    found = rows(
+        "SELECT key FROM freshness f LEFT JOIN student_embeddings e ON e.student_id = f.key"
+        " WHERE kind = %s AND done > 0 AND e.last_event IS DISTINCT FROM f.done_event",
+        Kind.student_embedding,
+    )
+    return [key for (key,) in found]
+
+
+@WAYS
+def test_postgres_restarted_while_keys_are_claimed(
+    cluster: Cluster, way: signal.Signals | None
+) -> None:
+    cluster.start_web()
+    scheduler = cluster.start_scheduler()
+    worker = cluster.start_worker()
+    pause_queue(Queue.live, "test")
+    cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+    with locked("LOCK TABLE freshness IN EXCLUSIVE MODE") as blocker:
+        resume_queue(Queue.live)
+        # One is the reconciler, which is never at it twice.
+        eventually(lambda: waiting_for_locks(blocker) == 2, cluster.output)
+        restart_postgres(cluster, scheduler, way)
+        blocker.close()
+    assert without_result() == []
+    cluster.all_fresh(keys=40)
+    assert worker.running
+    assert without_result() == []
+    assert_derived_is_right()
+
+
+@WAYS
+def test_postgres_restarted_while_the_provider_is_asked(
+    cluster: Cluster,
+    provider: EmbeddingsServer,
+    configure: Callable[..., None],
+    way: signal.Signals | None,
+) -> None:
+    configure(EMBEDDING_TIMEOUT_S=300)
+    provider.before_answer = answer = Held()
+    cluster.start_web()
+    scheduler = cluster.start_scheduler()
+    worker = cluster.start_worker()
+    cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+    answer.wait_for()
+    restart_postgres(cluster, scheduler, way)
+    assert rows("SELECT FROM freshness WHERE done > 0") == []
+    answer.let_go()
+    cluster.all_fresh(keys=40)
+    assert worker.running
+    assert without_result() == []
+    assert_derived_is_right()
+
+
+@WAYS
+def test_postgres_restarted_while_results_are_written(
+    cluster: Cluster, way: signal.Signals | None
+) -> None:
+    cluster.start_web()
+    scheduler = cluster.start_scheduler()
+    worker = cluster.start_worker()
+    with locked("LOCK TABLE student_embeddings IN SHARE MODE") as blocker:
+        cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        restart_postgres(cluster, scheduler, way)
+        blocker.close()
+    assert without_result() == []
+    cluster.all_fresh(keys=40)
+    assert worker.running
+    assert without_result() == []
+    assert_derived_is_right()
+
+
+@WAYS
+def test_postgres_restarted_while_the_graph_is_written(
+    cluster: Cluster, way: signal.Signals | None
+) -> None:
+    cluster.start_web()
+    scheduler = cluster.start_scheduler()
+    worker = cluster.start_worker()
+    with locked("LOCK TABLE graph_changes IN SHARE MODE") as blocker:
+        cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(40))])
+        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        restart_postgres(cluster, scheduler, way)
+        blocker.close()
+    cluster.all_fresh(keys=80)
+    assert worker.running
+    assert_derived_is_right()
+
+
+@WAYS
+def test_events_told_across_a_restart_until_they_are_accepted_take_effect_once(
+    cluster: Cluster, way: signal.Signals | None
+) -> None:
+    cluster.start_web()
+    scheduler = cluster.start_scheduler()
+    cluster.start_worker()
+    cluster.tell(list(books(20)))
+    caller = Caller(cluster)
+    caller.start()
+    for _ in range(2):
+        caller.wait_for_more(20)
+        restart_postgres(cluster, scheduler, way)
+    caller.wait_for_more(20)
+    caller.stop()
+    stored = {str(event_id) for (event_id,) in rows("SELECT event_id FROM events")}
+    assert caller.accepted <= stored
+    told = "checkout_added"
+    assert rows("SELECT count(*) FROM events WHERE event_type = %s", told) == [(caller.told,)]
+    assert rows("SELECT count(*) FROM checkouts") == [(caller.told,)]
+    cluster.all_fresh(keys=2)
+    assert without_result() == []
+    assert_derived_is_right()
+
+
+class Caller:
+    """Tells one loan after the other; each until it is accepted, under the same id."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.told = 0
+        self.accepted: set[str] = set()
+        self._cluster = cluster
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.start = self._thread.start
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            loan = checkout(f"S{self.told % 30}", f"B{self.told % 20}", days_ago=self.told // 30)
+            event = loan.model_dump(mode="json", exclude_unset=True)
+            while True:
+                answer = self._cluster.post("/events", event | {"event_id": event_id(self.told)})
+                if answer.status_code == 202:
+                    break
+                assert answer.status_code == 503, answer.text
+            self.accepted.update(answer.json()["event_ids"])
+            self.told += 1
+
+    def wait_for_more(self, events: int) -> None:
+        enough = self.told + events
+        eventually(lambda: self.told >= enough or not self._thread.is_alive(), self._cluster.output)
+        assert self._thread.is_alive()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def event_id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
