@@ -10,7 +10,7 @@ import redis
 
 from embedded.services import Urls
 
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 120
 
 
 def query(urls: Urls, sql: str) -> tuple[object, ...] | None:

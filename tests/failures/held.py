@@ -47,21 +47,10 @@ def locked(statement: str) -> Iterator[psycopg.Connection]:
         yield conn
 
 
-def waiting_for_locks(conn: psycopg.Connection) -> int:
-    """How many sessions of this database wait for a lock."""
-    conn.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees its first look again
-    row = conn.execute(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def storing(words: str) -> int:
     """How many sessions wait for a lock in a statement that contains these words.
 
-    `waiting_for_locks` would also count autovacuum, or the reconciler as it tidies up.
+    Autovacuum may wait, too, and the reconciler as it tidies up.
     """
     with connection() as conn:
         row = conn.execute(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
-from tests.failures.held import Held, locked, waiting_for_locks
+from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
 from tests.library import book, books, checkout, ledger, rows
 from tests.processes import eventually
@@ -49,9 +49,9 @@ def test_a_job_cut_off_while_it_writes_leaves_nothing_of_it(cluster: Cluster) ->
     cluster.start_web()
     cluster.start_scheduler()
     hasty = cluster.start_worker(edits=HASTY)
-    with locked("LOCK TABLE student_embeddings IN SHARE MODE") as blocker:
+    with locked("LOCK TABLE student_embeddings IN SHARE MODE"):
         cluster.tell([*books(3), *(checkout(f"S{n}", f"B{n}") for n in range(3))])
-        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        eventually(lambda: storing("INSERT INTO student_embeddings"), cluster.output)
         hasty.end()
         # Profiles came before vectors in that transaction.
         assert rows("SELECT FROM student_profiles") == []
@@ -65,15 +65,13 @@ def test_a_job_cut_off_while_it_writes_leaves_nothing_of_it(cluster: Cluster) ->
 def test_a_rebuild_cut_off_by_the_shutdown_limit_is_gone_on_with_by_the_next_worker(
     cluster: Cluster,
 ) -> None:
-    cluster.start_web()
-    cluster.start_scheduler()
-    cluster.start_worker()
+    cluster.start_all()
     cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n % 20}") for n in range(40))])
     cluster.all_fresh(keys=80)
     hasty = cluster.start_worker("batch", HASTY, REBUILD_BLOCK_ROWS=10)
     with locked("SELECT pg_advisory_lock(hashtext('kinfold.graph'))") as blocker:
         run_id = cluster.post("/neighbors/rebuild").json()["run_id"]
-        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        eventually(lambda: storing("kinfold.graph"), cluster.output)
         hasty.end()
         blocker.execute("SELECT pg_advisory_unlock(hashtext('kinfold.graph'))")
     assert cluster.get(f"/runs/{run_id}")["state"] == "running"

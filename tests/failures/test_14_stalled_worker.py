@@ -8,7 +8,7 @@ import pytest
 
 from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
-from tests.failures.held import Held, locked, waiting_for_locks
+from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
 from tests.library import book, books, checkout, ledger, rows
 from tests.processes import eventually
@@ -36,9 +36,7 @@ def test_a_worker_that_wakes_up_with_an_answer_after_its_lease_was_taken_writes_
 ) -> None:
     configure(EMBEDDING_TIMEOUT_S=300)
     provider.before_answer = answer = Held()
-    cluster.start_web()
-    cluster.start_scheduler()
-    sleeper = cluster.start_worker()
+    _, sleeper, _ = cluster.start_all()
     name = the_worker()
     cluster.tell([*books(2), checkout("S1", "B0")])
     answer.wait_for()
@@ -68,20 +66,22 @@ def test_a_worker_that_wakes_up_with_an_answer_after_its_lease_was_taken_writes_
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "table",
-    ["student_embeddings", "student_similarity", "graph_changes"],
+    ("table", "statement"),
+    [
+        ("student_embeddings", "INSERT INTO"),
+        ("student_similarity", "COPY"),
+        ("graph_changes", "INSERT INTO"),
+    ],
     ids=["in a pipeline", "in a COPY", "between statements"],
 )
 def test_a_worker_stalled_inside_its_transaction_loses_that_and_its_keys(
-    cluster: Cluster, table: str
+    cluster: Cluster, table: str, statement: str
 ) -> None:
-    cluster.start_web()
-    cluster.start_scheduler()
-    sleeper = cluster.start_worker()
+    _, sleeper, _ = cluster.start_all()
     name = the_worker()
-    with locked(f"LOCK TABLE {table} IN SHARE MODE") as blocker:
+    with locked(f"LOCK TABLE {table} IN SHARE MODE"):
         cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
-        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        eventually(lambda: storing(f"{statement} {table}"), cluster.output)
         eventually(lambda: not idle(name), cluster.output)
         sleeper.signal(signal.SIGSTOP)
     # Its session now has rows of the ledger, and whoever raises those waits for it.
@@ -102,13 +102,11 @@ def test_a_worker_stalled_inside_its_transaction_loses_that_and_its_keys(
 
 @pytest.mark.slow
 def test_a_worker_stalled_with_the_turn_to_write_the_graph_loses_it(cluster: Cluster) -> None:
-    cluster.start_web()
-    cluster.start_scheduler()
-    sleeper = cluster.start_worker()
+    _, sleeper, _ = cluster.start_all()
     name = the_worker()
-    with locked("SELECT pg_advisory_xact_lock(hashtext('kinfold.graph'))") as blocker:
+    with locked("SELECT pg_advisory_xact_lock(hashtext('kinfold.graph'))"):
         cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
-        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        eventually(lambda: storing("kinfold.graph"), cluster.output)
         eventually(lambda: not idle(name), cluster.output)
         sleeper.signal(signal.SIGSTOP)
     cluster.tell([checkout(f"S{n}", f"B{n + 1}") for n in range(10)])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster, Line
-from tests.failures.held import Held, locked, waiting_for_locks
+from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
 from tests.library import books, checkout, rows
 from tests.processes import eventually
@@ -42,15 +42,12 @@ def without_result() -> list[str]:
 def test_postgres_restarted_while_keys_are_claimed(
     cluster: Cluster, way: signal.Signals | None
 ) -> None:
-    cluster.start_web()
-    scheduler = cluster.start_scheduler()
-    worker = cluster.start_worker()
+    _, worker, scheduler = cluster.start_all()
     pause_queue(Queue.live, "test")
     cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
     with locked("LOCK TABLE freshness IN EXCLUSIVE MODE") as blocker:
         resume_queue(Queue.live)
-        # One is the reconciler, which is never at it twice.
-        eventually(lambda: waiting_for_locks(blocker) == 2, cluster.output)
+        eventually(lambda: storing("FROM due"), cluster.output)
         restart_postgres(cluster, scheduler, way)
         blocker.close()
     assert without_result() == []
@@ -69,9 +66,7 @@ def test_postgres_restarted_while_the_provider_is_asked(
 ) -> None:
     configure(EMBEDDING_TIMEOUT_S=300)
     provider.before_answer = answer = Held()
-    cluster.start_web()
-    scheduler = cluster.start_scheduler()
-    worker = cluster.start_worker()
+    _, worker, scheduler = cluster.start_all()
     cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
     answer.wait_for()
     restart_postgres(cluster, scheduler, way)
@@ -87,12 +82,10 @@ def test_postgres_restarted_while_the_provider_is_asked(
 def test_postgres_restarted_while_results_are_written(
     cluster: Cluster, way: signal.Signals | None
 ) -> None:
-    cluster.start_web()
-    scheduler = cluster.start_scheduler()
-    worker = cluster.start_worker()
+    _, worker, scheduler = cluster.start_all()
     with locked("LOCK TABLE student_embeddings IN SHARE MODE") as blocker:
         cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
-        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        eventually(lambda: storing("INSERT INTO student_embeddings"), cluster.output)
         restart_postgres(cluster, scheduler, way)
         blocker.close()
     assert without_result() == []
@@ -106,12 +99,10 @@ def test_postgres_restarted_while_results_are_written(
 def test_postgres_restarted_while_the_graph_is_written(
     cluster: Cluster, way: signal.Signals | None
 ) -> None:
-    cluster.start_web()
-    scheduler = cluster.start_scheduler()
-    worker = cluster.start_worker()
+    _, worker, scheduler = cluster.start_all()
     with locked("LOCK TABLE graph_changes IN SHARE MODE") as blocker:
         cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(40))])
-        eventually(lambda: waiting_for_locks(blocker) == 1, cluster.output)
+        eventually(lambda: storing("INSERT INTO graph_changes"), cluster.output)
         restart_postgres(cluster, scheduler, way)
         blocker.close()
     cluster.all_fresh(keys=80)
@@ -123,9 +114,7 @@ def test_postgres_restarted_while_the_graph_is_written(
 def test_events_told_across_a_restart_until_they_are_accepted_take_effect_once(
     cluster: Cluster, way: signal.Signals | None
 ) -> None:
-    cluster.start_web()
-    scheduler = cluster.start_scheduler()
-    cluster.start_worker()
+    _, _, scheduler = cluster.start_all()
     cluster.tell(list(books(20)))
     caller = Caller(cluster)
     caller.start()

@@ -22,9 +22,7 @@ Configure = Callable[..., None]
 def running(cluster: Cluster, provider: EmbeddingsServer, configure: Configure) -> Cluster:
     """All lines, with two attempts for a key, and books to borrow."""
     configure(MAX_ATTEMPTS=2)
-    cluster.start_web()
-    cluster.start_scheduler()
-    cluster.start_worker()
+    cluster.start_all()
     cluster.tell(list(books(50)))
     return cluster
 
@@ -143,7 +141,7 @@ def test_a_wrong_key_is_dead_at_once_with_the_reason_and_a_right_one_revives(
     assert all("401" in error and "Incorrect API key" in error for error in dead().values())
     assert len(provider.requests) == 1
     assert not running.get("/freshness")["ok"]
-    worker = running.lines[-1]
+    (worker,) = (line for line in running.lines if line.name == "worker")
     worker.end()
     running.start_worker(OPENAI_API_KEY="sk-right")
     for key in STUDENTS:

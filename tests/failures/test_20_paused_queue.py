@@ -55,9 +55,7 @@ def newest_worker() -> str:
 def test_events_to_a_paused_queue_are_accepted_and_wait_until_it_is_resumed(
     cluster: Cluster,
 ) -> None:
-    cluster.start_web()
-    cluster.start_scheduler()
-    cluster.start_worker()
+    cluster.start_all()
     cluster.tell(list(books(20)))
     pause_queue(Queue.live, "test")
     borrow(cluster, range(30))
@@ -100,9 +98,7 @@ def test_what_is_running_ends_and_what_was_fetched_before_the_pause_goes_back(
 
 
 def test_a_run_waits_while_its_queue_is_paused(cluster: Cluster) -> None:
-    cluster.start_web()
-    cluster.start_scheduler()
-    cluster.start_worker()
+    cluster.start_all()
     cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n % 20}") for n in range(40))])
     cluster.all_fresh(keys=80)
     cluster.start_worker("batch")
@@ -140,9 +136,7 @@ def test_messages_outlast_workers_that_are_killed_and_started_while_their_queue_
 def test_keys_and_runs_outlast_a_redis_that_is_wiped_while_their_queues_are_paused(
     cluster: Cluster,
 ) -> None:
-    cluster.start_web()
-    cluster.start_scheduler()
-    cluster.start_worker()
+    cluster.start_all()
     cluster.start_worker("batch")
     cluster.tell(list(books(20)))
     pause_queue(Queue.live, "test")

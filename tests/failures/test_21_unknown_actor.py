@@ -17,9 +17,7 @@ def dead() -> dict[str, tuple[object, ...]]:
 def test_messages_of_an_actor_that_was_rolled_back_wait_as_dead_and_run_when_it_is_back(
     cluster: Cluster,
 ) -> None:
-    cluster.start_web()
-    cluster.start_scheduler()
-    old = cluster.start_worker()
+    _, old, _ = cluster.start_all()
     for student in ("S1", "S2", "S3"):
         cluster.send("live", "greet_student", student)
     # Others that stand behind them are not held up.
