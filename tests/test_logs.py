@@ -1,0 +1,42 @@
+"""What stands in the log when something fails."""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from workers.logs import configure_logging
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def fail(student: str) -> None:
+    raise ConnectionError(f"refused after {len(student)} tries")
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_traceback_shows_where_it_failed_and_no_local_variables(
+    environment: str, configure: Callable[..., None], restored_logging: None
+) -> None:
+    configure(KINFOLD_ENV=environment, API_KEYS=f"ops:admin:{'0' * 64}")
+    stream = io.StringIO()
+    configure_logging(stream)
+    try:
+        fail("".join(["Zoë", " ", "Ångström"]))
+    except ConnectionError:
+        structlog.stdlib.get_logger().error("failed", exc_info=True)
+    said = stream.getvalue()
+    assert "refused after 12 tries" in said
+    assert "in fail" in said or '"name": "fail"' in said
+    assert "Zoë Ångström" not in said
+    assert "Zo\\u00eb" not in said
