@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test bench bench-documents-1m lint format lock
+# Of the soak, for example: make soak ARGS="--seconds 60 --seed 7"
+ARGS ?=
+
+.PHONY: run test bench bench-documents-1m soak lint format lock
 
 run: $(READY)
 	@exec $(BIN)/python -m embedded
@@ -17,6 +20,9 @@ bench: $(READY)
 
 bench-documents-1m: $(READY)
 	$(BIN)/python -m bench.documents --documents 1000000
+
+soak: $(READY)
+	$(BIN)/python -m tests.failures.soak $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

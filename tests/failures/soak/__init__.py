@@ -1,0 +1,1 @@
+"""Everything at once: a steady stream of events, and every few seconds something dies."""
