@@ -29,7 +29,7 @@ class OpenStores(Middleware):
         configure_logging()
         open_stores()
         start_flushing()
-        embedder()
+        embedder(settings().student_embedding)
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """All threads have ended, so nothing uses the clients any more."""

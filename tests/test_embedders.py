@@ -24,7 +24,7 @@ from workers.errors import (
     ProviderUnavailableError,
 )
 from workers.provider_limits import estimate_tokens
-from workers.settings import settings
+from workers.settings import EmbeddingSpec, settings
 from workers.stores import stores as open_clients
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +35,7 @@ usable = pytest.mark.usefixtures("stores")
 
 
 def embed(*texts: str) -> list[object]:
-    return list(embed_texts(embedder(), list(texts)))
+    return list(embed_texts(embedder(settings().student_embedding), list(texts)))
 
 
 def error_of(*texts: str) -> ProviderError:
@@ -46,7 +46,7 @@ def error_of(*texts: str) -> ProviderError:
 
 @pytest.mark.parametrize("dimensions", [8, 256, 300, 1536, 4000])
 def test_hashing_gives_unit_vectors_of_any_dimension(dimensions: int) -> None:
-    vectors = HashingEmbedder("hashing", dimensions).embed_batch([TEXT, "dragons"])
+    vectors = HashingEmbedder(EmbeddingSpec("hashing", dimensions)).embed_batch([TEXT, "dragons"])
     assert vectors.shape == (2, dimensions)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-6)
@@ -58,7 +58,9 @@ def test_hashing_is_the_same_in_every_process() -> None:
     code = f"""
 import sys
 from workers.embedders import HashingEmbedder
-sys.stdout.buffer.write(HashingEmbedder("hashing", 300).embed_batch([{TEXT!r}]).tobytes())
+from workers.settings import EmbeddingSpec
+embedder = HashingEmbedder(EmbeddingSpec("hashing", 300))
+sys.stdout.buffer.write(embedder.embed_batch([{TEXT!r}]).tobytes())
 """
     outputs = {
         subprocess.run(
@@ -69,11 +71,11 @@ sys.stdout.buffer.write(HashingEmbedder("hashing", 300).embed_batch([{TEXT!r}]).
         ).stdout
         for seed in ("1", "2")
     }
-    assert outputs == {HashingEmbedder("hashing", 300).embed_batch([TEXT]).tobytes()}
+    assert outputs == {HashingEmbedder(EmbeddingSpec("hashing", 300)).embed_batch([TEXT]).tobytes()}
 
 
 def test_hashing_puts_texts_of_the_same_words_closer_than_others() -> None:
-    same, near, far = HashingEmbedder("hashing", 1536).embed_batch(
+    same, near, far = HashingEmbedder(EmbeddingSpec("hashing", 1536)).embed_batch(
         ["dragons and castles", "castles and dragons", "stars of the southern sky"]
     )
     assert same @ near > 0.5 > abs(same @ far)
@@ -231,7 +233,7 @@ def test_a_retry_after_keeps_every_client_away_and_a_shorter_pause_does_not_end_
     assert first.retry_after_s == 40
     provider_limits.pause("3")  # of a request that was under way at the same time
     provider_limits.pause(None)
-    other_process = OpenAIEmbedder(settings())
+    other_process = OpenAIEmbedder(settings(), settings().student_embedding)
     with pytest.raises(ProviderUnavailableError, match="paused") as caught:
         other_process.embed_batch(["text"])
     assert 20 < caught.value.retry_after_s <= 40
@@ -273,7 +275,7 @@ def test_all_workers_share_the_requests_of_a_minute(
 ) -> None:
     monkeypatch.setattr(provider_limits, "PATIENCE_S", 0.2)
     configure(EMBEDDING_REQUESTS_PER_MINUTE=3)
-    workers = [OpenAIEmbedder(settings()) for _ in range(2)]
+    workers = [OpenAIEmbedder(settings(), settings().student_embedding) for _ in range(2)]
     for n in range(3):
         workers[n % 2].embed_batch(["text"])
     for worker in workers:
@@ -290,17 +292,29 @@ def test_all_workers_share_the_tokens_of_a_minute_and_a_refusal_takes_no_request
     configure(EMBEDDING_TOKENS_PER_MINUTE=10_000, EMBEDDING_REQUESTS_PER_MINUTE=2)
     large, small = "x" * 3 * 9_000, "x" * 3 * 900
     assert estimate_tokens(large) + estimate_tokens(small) < 10_000
-    OpenAIEmbedder(settings()).embed_batch([large])
+    OpenAIEmbedder(settings(), settings().student_embedding).embed_batch([large])
     with pytest.raises(ProviderUnavailableError, match="rate limit is used up"):
-        OpenAIEmbedder(settings()).embed_batch([large])
-    OpenAIEmbedder(settings()).embed_batch([small])
+        OpenAIEmbedder(settings(), settings().student_embedding).embed_batch([large])
+    OpenAIEmbedder(settings(), settings().student_embedding).embed_batch([small])
     assert [len(texts[0]) for texts in embeddings_server.requests] == [27_000, 2_700]
 
 
 def test_the_embedder_follows_from_the_settings(configure: Configure) -> None:
-    assert isinstance(embedder(), HashingEmbedder)
-    assert (embedder().model, embedder().dimensions) == ("hashing-words-v1", 256)
+    def chosen() -> tuple[type, str, int]:
+        found = embedder(settings().student_embedding)
+        return type(found), found.model, found.dimensions
+
+    assert chosen() == (HashingEmbedder, "hashing-words-v1", 256)
     configure(OPENAI_API_KEY="sk-test")
-    assert isinstance(embedder(), OpenAIEmbedder)
+    assert chosen() == (OpenAIEmbedder, "text-embedding-3-small", 256)
     configure(EMBEDDING_MODEL="text-embedding-3-large", EMBEDDING_DIMENSIONS=1024)
-    assert (embedder().model, embedder().dimensions) == ("text-embedding-3-large", 1024)
+    assert chosen() == (OpenAIEmbedder, "text-embedding-3-large", 1024)
+
+
+def test_documents_have_a_model_and_a_dimension_of_their_own(configure: Configure) -> None:
+    assert settings().document_embedding == EmbeddingSpec("hashing-words-v1", 300)
+    configure(DOCUMENT_EMBEDDING_MODEL="other", DOCUMENT_EMBEDDING_DIMENSIONS=64)
+    assert settings().document_embedding == EmbeddingSpec("other", 64)
+    assert settings().student_embedding == EmbeddingSpec("hashing-words-v1", 256)
+    documents = embedder(settings().document_embedding)
+    assert documents.embed_batch([TEXT]).shape == (1, 64)

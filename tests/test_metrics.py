@@ -21,6 +21,7 @@ from workers.metrics import (
     KEYS_DONE,
     NEIGHBORS_OUT_OF_RANGE,
 )
+from workers.settings import settings
 from workers.stores import stores
 
 ROOT = Path(__file__).parent.parent
@@ -50,14 +51,14 @@ def value(client: TestClient) -> Value:
 def test_what_the_embedder_did_is_shown_under_the_promised_names(
     value: Value, embeddings_server: EmbeddingsServer
 ) -> None:
-    embed_texts(embedder(), ["a", "b", "c"])
+    embed_texts(embedder(settings().student_embedding), ["a", "b", "c"])
     embeddings_server.fail_next(Fault("nan"))
-    embed_texts(embedder(), ["d", "e"])
+    embed_texts(embedder(settings().student_embedding), ["d", "e"])
     embeddings_server.fail_next(Fault("wrong_count"))
-    embed_texts(embedder(), ["f", "g"])
+    embed_texts(embedder(settings().student_embedding), ["f", "g"])
     for fault in (Fault("status", 401), Fault("status", 429, retry_after="9")):
         embeddings_server.fail_next(fault)
-        embed_texts(embedder(), ["h"])
+        embed_texts(embedder(settings().student_embedding), ["h"])
     assert value("embeddings_generated_total", model=MODEL) == 4
     assert value("invalid_embeddings_total", model=MODEL) == 3
     assert value("openai_api_errors_total", kind="429") == 1

@@ -26,7 +26,7 @@ from workers.read_student import read_neighbors, read_student
 from workers.recompute_student import content_hash, recompute_student
 from workers.record_events import record_events
 from workers.refresh_students import refresh_students
-from workers.settings import settings
+from workers.settings import EmbeddingSpec, settings
 
 EMBEDDING, NEIGHBORS = Kind.student_embedding, Kind.student_neighbors
 Configure = Callable[..., None]
@@ -68,7 +68,7 @@ def test_an_event_becomes_a_profile_a_vector_and_their_record(
     assert embeddings_server.requests == [[text]]
     model, dimensions, digest, vec, last_event = embedded("S1")
     assert (model, dimensions, last_event) == ("text-embedding-3-small", 256, event_id)
-    assert digest == content_hash(model, dimensions, text)
+    assert digest == content_hash(EmbeddingSpec(model, dimensions), text)
     np.testing.assert_allclose(vec, vector_of(text, 256), atol=1e-7)
     found = read_student("S1")
     assert found.profile is not None

@@ -19,7 +19,7 @@ from workers.errors import (
 )
 from workers.metrics import OPENAI_API_ERRORS
 from workers.provider_limits import admit, pause, report_success
-from workers.settings import Settings, settings
+from workers.settings import EmbeddingSpec, Settings, settings
 
 log = structlog.get_logger()
 
@@ -46,11 +46,11 @@ class HashingEmbedder:
     About 7,000 documents of 200 words a second and core. Knows shared words, not meaning.
     """
 
-    def __init__(self, model: str, dimensions: int) -> None:
-        self.model = model
-        self.dimensions = dimensions
+    def __init__(self, spec: EmbeddingSpec) -> None:
+        self.model = spec.model
+        self.dimensions = spec.dimensions
         self._vectorizer = HashingVectorizer(
-            n_features=dimensions, ngram_range=(1, 2), norm="l2", dtype=np.float32
+            n_features=spec.dimensions, ngram_range=(1, 2), norm="l2", dtype=np.float32
         )
 
     def embed_batch(self, texts: list[str]) -> Vectors:
@@ -62,9 +62,9 @@ class HashingEmbedder:
 class OpenAIEmbedder:
     """Any endpoint that speaks OpenAI's embeddings API. No hidden retries: the ledger retries."""
 
-    def __init__(self, config: Settings) -> None:
-        self.model = config.model
-        self.dimensions = config.embedding_dimensions
+    def __init__(self, config: Settings, spec: EmbeddingSpec) -> None:
+        self.model = spec.model
+        self.dimensions = spec.dimensions
         key = config.openai_api_key
         self._client = openai.OpenAI(
             # Local servers want no key, but the client insists on one.
@@ -126,19 +126,19 @@ def _translate(error: openai.APIStatusError) -> Exception:
 
 
 @cache
-def embedder() -> Embedder:
-    """The process's embedder, as the settings choose it."""
+def embedder(spec: EmbeddingSpec) -> Embedder:
+    """The process's embedder of these vectors; the settings choose the provider."""
     config = settings()
     chosen = config.embedder
     log.info(
         "embedder_chosen",
         embedder=chosen,
-        model=config.model,
-        dimensions=config.embedding_dimensions,
+        model=spec.model,
+        dimensions=spec.dimensions,
         reason="OPENAI_API_KEY or OPENAI_BASE_URL is set"
         if chosen == "openai"
         else "no OPENAI_API_KEY and no OPENAI_BASE_URL",
     )
     if chosen == "openai":
-        return OpenAIEmbedder(config)
-    return HashingEmbedder(config.model, config.embedding_dimensions)
+        return OpenAIEmbedder(config, spec)
+    return HashingEmbedder(spec)

@@ -16,7 +16,7 @@ from workers.embed_texts import Vector, embed_texts
 from workers.embedders import embedder
 from workers.freshness import Batch, Kind, WakeUp
 from workers.queries import query
-from workers.settings import settings
+from workers.settings import EmbeddingSpec, settings
 from workers.stores import connection, transaction
 
 LOAD_STUDENTS = query("recompute_student.load_students")
@@ -60,7 +60,8 @@ def recompute_batch(batch: Batch) -> Outcome:
     """The work on one claimed batch; no connection is held across the provider's answer."""
     drafts = _draft(list(batch.claims))
     to_embed = [key for key, draft in drafts.items() if not draft.unchanged]
-    results = embed_texts(embedder(), [drafts[key].text for key in to_embed])
+    spec = settings().student_embedding
+    results = embed_texts(embedder(spec), [drafts[key].text for key in to_embed])
     vectors: dict[str, Vector] = {}
     failed: dict[str, Exception] = {}
     for key, result in zip(to_embed, results, strict=True):
@@ -71,18 +72,20 @@ def recompute_batch(batch: Batch) -> Outcome:
     return _store(batch, drafts, vectors, failed)
 
 
-def content_hash(model: str, dimensions: int, text: str) -> bytes:
+def content_hash(spec: EmbeddingSpec, text: str) -> bytes:
     """SHA-256 of everything that decides the vector."""
-    return hashlib.sha256(f"{model}\0{dimensions}\0{text}".encode()).digest()
+    return hashlib.sha256(f"{spec.model}\0{spec.dimensions}\0{text}".encode()).digest()
 
 
 def _draft(keys: list[str]) -> dict[str, Draft]:
-    model, dimensions = embedder().model, embedder().dimensions
+    spec = settings().student_embedding
     today = datetime.now(UTC).date()
     with connection() as conn:
         students = (
             conn.cursor(row_factory=class_row(StudentRow))
-            .execute(LOAD_STUDENTS, {"keys": keys, "model": model, "dimensions": dimensions})
+            .execute(
+                LOAD_STUDENTS, {"keys": keys, "model": spec.model, "dimensions": spec.dimensions}
+            )
             .fetchall()
         )
         rows = conn.cursor(row_factory=dict_row).execute(LOAD_LOANS, {"keys": keys}).fetchall()
@@ -100,7 +103,7 @@ def _draft(keys: list[str]) -> dict[str, Draft]:
             prior_year_reading_score=student.prior_year_reading_score,
         )
         text = render_text(profile)
-        digest = content_hash(model, dimensions, text)
+        digest = content_hash(spec, text)
         drafts[student.student_id] = Draft(profile, text, digest, digest == student.content_hash)
     return drafts
 
@@ -112,6 +115,7 @@ def _store(
     failed: Mapping[str, Exception],
 ) -> Outcome:
     """Write results and `done` in one transaction, for the keys whose lease still holds."""
+    spec = settings().student_embedding
     with transaction() as conn:
         ours = freshness.confirm_lease(
             conn, batch, [key for key in batch.claims if key not in failed]
@@ -138,8 +142,8 @@ def _store(
             [
                 {
                     "student_id": key,
-                    "model": embedder().model,
-                    "dimensions": embedder().dimensions,
+                    "model": spec.model,
+                    "dimensions": spec.dimensions,
                     "content_hash": drafts[key].content_hash,
                     "vec": vectors[key],
                     "last_event": batch.claims[key].last_event,

@@ -1,5 +1,6 @@
 """Settings: typed, read once from the environment, units in the names."""
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal, Self
 
@@ -11,6 +12,14 @@ from workers.errors import SettingsError
 
 OPENAI_DEFAULT_MODEL = "text-embedding-3-small"
 HASHING_MODEL = "hashing-words-v1"
+
+
+@dataclass(frozen=True)
+class EmbeddingSpec:
+    """What decides which vectors can be compared: the model, and how many components it gives."""
+
+    model: str
+    dimensions: int
 
 
 class Settings(BaseSettings):
@@ -30,6 +39,8 @@ class Settings(BaseSettings):
     openai_base_url: str | None = None
     embedding_model: str | None = None
     embedding_dimensions: int = Field(default=1536, ge=8, le=4000)
+    document_embedding_model: str | None = None
+    document_embedding_dimensions: int = Field(default=300, ge=8, le=4000)
     embedding_batch_size: int = Field(default=50, ge=1, le=2048)
     embedding_timeout_s: float = Field(default=20, gt=0)
     embedding_requests_per_minute: int = Field(default=3000, ge=1)
@@ -76,6 +87,18 @@ class Settings(BaseSettings):
         if self.embedding_model:
             return self.embedding_model
         return OPENAI_DEFAULT_MODEL if self.embedder == "openai" else HASHING_MODEL
+
+    @property
+    def student_embedding(self) -> EmbeddingSpec:
+        """Vectors of students' profiles."""
+        return EmbeddingSpec(self.model, self.embedding_dimensions)
+
+    @property
+    def document_embedding(self) -> EmbeddingSpec:
+        """Vectors of documents that are computed now; those that are read have a version's."""
+        return EmbeddingSpec(
+            self.document_embedding_model or self.model, self.document_embedding_dimensions
+        )
 
     @property
     def least_members(self) -> int:
