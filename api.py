@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 import actors  # noqa: F401  # declares the broker that the routes send to
-from routes import cluster, events, imports, runs, students
+from routes import cluster, events, imports, runs, students, users
 from routes.middleware import BoundedBody, EncodedPath, RequestId
 from routes.openapi import openapi_operations
 from routes.problems import HANDLERS
@@ -19,6 +19,7 @@ OPERATIONS = (
     *events.OPERATIONS,
     *imports.OPERATIONS,
     *students.OPERATIONS,
+    *users.OPERATIONS,
     *runs.OPERATIONS,
     *cluster.OPERATIONS,
 )

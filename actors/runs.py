@@ -6,9 +6,14 @@ import redis
 import structlog
 
 from actors.rebuild_neighbors import rebuild_neighbors
+from actors.recompute_users import recompute_users
 from workers.runs import RunKind
 
-ACTORS = {RunKind.rebuild_neighbors: rebuild_neighbors}
+ACTORS = {
+    RunKind.rebuild_neighbors: rebuild_neighbors,
+    RunKind.recompute_users: recompute_users,
+    RunKind.recompute_named_users: recompute_users,
+}
 
 log = structlog.get_logger()
 

@@ -18,8 +18,7 @@ from routes.operations import OPEN, Operation, reply
 from workers import metrics
 from workers.api_keys import Role
 from workers.check_neighbors import read_last_check
-from workers.freshness import Kind, KindFreshness, summarize
-from workers.settings import settings
+from workers.freshness import Kind, KindFreshness, limit_seconds, summarize
 from workers.stores import ping_postgres, ping_redis
 
 log = structlog.get_logger()
@@ -132,7 +131,7 @@ class _Cluster(Collector):
 
 
 def _contract(row: KindFreshness) -> KindOut:
-    limit_s = settings().freshness_limit_seconds
+    limit_s = limit_seconds(row.kind)
     return KindOut(
         **{name: getattr(row, name) for name in KindOut.model_fields if hasattr(row, name)},
         limit_s=limit_s,

@@ -46,9 +46,21 @@ class Kind(StrEnum):
 
     student_embedding = "student_embedding"
     student_neighbors = "student_neighbors"
+    post_embedding = "post_embedding"
+    user_embedding = "user_embedding"
+    user_removal = "user_removal"
 
 
-QUEUE_OF = {Kind.student_embedding: Queue.live, Kind.student_neighbors: Queue.live}
+# Stale keys of these wait until a schedule or a person calls them (workers/call_keys.py).
+WAITING_KINDS = frozenset({Kind.user_embedding})
+
+QUEUE_OF = {
+    Kind.student_embedding: Queue.live,
+    Kind.student_neighbors: Queue.live,
+    Kind.post_embedding: Queue.live,
+    Kind.user_embedding: Queue.batch,
+    Kind.user_removal: Queue.live,
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,13 @@ def raise_wanted(
     if not causes:
         return {}
     rows = conn.execute(
-        RAISE, {"kind": kind, "keys": list(causes), "event_ids": list(causes.values())}
+        RAISE,
+        {
+            "kind": kind,
+            "keys": list(causes),
+            "event_ids": list(causes.values()),
+            "waits": kind in WAITING_KINDS,
+        },
     )
     return dict(rows.fetchall())
 
@@ -166,7 +184,17 @@ def batch_size(kind: Kind) -> int:
     return {
         Kind.student_embedding: settings().embedding_batch_size,
         Kind.student_neighbors: settings().neighbor_batch_size,
+        Kind.post_embedding: settings().embedding_batch_size,
+        Kind.user_embedding: settings().user_batch_size,
+        Kind.user_removal: settings().user_batch_size,
     }[kind]
+
+
+def limit_seconds(kind: Kind) -> float:
+    """How old the oldest stale key of a kind may be; kinds that wait have longer."""
+    if kind in WAITING_KINDS:
+        return settings().user_freshness_limit_seconds
+    return settings().freshness_limit_seconds
 
 
 def wake_ups(kind: Kind, keys: Collection[str]) -> list[WakeUp]:
@@ -236,6 +264,7 @@ def mark_done(
             "wanteds": [claim.wanted for claim in claims],
             "event_ids": [claim.last_event for claim in claims],
             "started_at": batch.started_at,
+            "waits": batch.kind in WAITING_KINDS,
         },
     ).fetchall()
     _record_attempts(conn, batch, dict.fromkeys(keys), raised or {})

@@ -75,6 +75,17 @@ KEYS_FAILED = Total("keys_failed_total", "Failed attempts at a ledger key.", ("k
 NEIGHBORS_OUT_OF_RANGE = Total(
     "neighbor_similarity_out_of_range_total", "Similarities outside [0, 1] before clamping."
 )
+USER_CACHE_HITS = Total(
+    "user_cache_hits_total", "Reads of a user's vector that Redis could answer."
+)
+USER_CACHE_MISSES = Total(
+    "user_cache_misses_total", "Reads of a user's vector that had to ask Postgres."
+)
+USERS_RECOMPUTED = Total(
+    "users_recomputed_total",
+    "Users looked at: embedded, or the reason why there is no vector.",
+    ("outcome",),
+)
 TOTALS = (
     EMBEDDINGS_GENERATED,
     INVALID_EMBEDDINGS,
@@ -83,6 +94,9 @@ TOTALS = (
     KEYS_DONE,
     KEYS_FAILED,
     NEIGHBORS_OUT_OF_RANGE,
+    USER_CACHE_HITS,
+    USER_CACHE_MISSES,
+    USERS_RECOMPUTED,
 )
 DISTRIBUTIONS = (EMBEDDING_DURATION,)
 

@@ -34,6 +34,8 @@ class RunKind(StrEnum):
     """What can run."""
 
     rebuild_neighbors = "rebuild_neighbors"
+    recompute_users = "recompute_users"
+    recompute_named_users = "recompute_named_users"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,15 @@
+"""A user was deleted: take the copy of the vector out of Redis."""
+
+import dramatiq
+
+from actors.broker import broker
+from actors.wake import send, wakes
+from workers import remove_user as work
+from workers.freshness import Kind
+
+
+@wakes(Kind.user_removal)
+@dramatiq.actor(queue_name="live", broker=broker)
+def remove_user(user_id: str) -> None:
+    """Remove this user and others that were deleted."""
+    send(work.remove_user(user_id))

@@ -1,0 +1,209 @@
+"""Users' interests from what they did: claim, compute, store, copy to Redis.
+
+An action makes its user stale at once, and the user waits in the ledger. A run, every two hours or
+on request, calls those who wait, the longest-waiting first and a batch at a time, until none is
+left that was stale when it began. Whoever fails is retried by the ledger, like any other key.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+import redis
+from pgvector import Vector as StoredVector
+from psycopg.rows import dict_row
+
+from workers import freshness, user_cache
+from workers.attempt import Outcome, attempt
+from workers.call_keys import call_named, call_waiting, count_due
+from workers.embed_texts import Vector
+from workers.errors import RunActiveError, UnknownKeyError
+from workers.freshness import Batch, Kind, WakeUp
+from workers.metrics import USERS_RECOMPUTED
+from workers.queries import query
+from workers.record_events import log_effects, log_events
+from workers.runs import Hold, RunKind, create_run, held_run, read_run
+from workers.settings import settings
+from workers.stores import connection, transaction
+from workers.user_cache import UserDocument
+from workers.user_interests import Reason, compute_interests
+
+STORE_EMBEDDINGS = query("recompute_users.store_embeddings")
+STORE_REASONS = query("recompute_users.store_reasons")
+FIND_USERS = query("recompute_users.find_users")
+
+CREATED_BY = "recompute_users"
+
+
+@dataclass(frozen=True)
+class RequestedRun:
+    """The run that does what was asked for; `is_new` if it has to be sent."""
+
+    run_id: UUID
+    kind: RunKind
+    is_new: bool
+    wake_ups: list[WakeUp]
+
+
+def recompute_user(key: str) -> list[WakeUp]:
+    """Compute the interests of `key` and of other users that are due.
+
+    Returns:
+        Nothing to send: users that are stale again wait for the next run.
+    """
+    return attempt(Kind.user_embedding, key, recompute_batch) or []
+
+
+def recompute_users(run_id: UUID) -> list[str]:
+    """Work on a run of either kind, going on where a killed worker left off.
+
+    Returns:
+        The users that this call is done with, those without a vector included.
+
+    Raises:
+        psycopg.Error: a store failed; the run is resumed later.
+    """
+    done: list[str] = []
+    with held_run(run_id) as hold:
+        if hold is not None:
+            run = read_run(run_id)
+            until = run.created_at if run.kind == RunKind.recompute_users else None
+            _work_off(hold, until, done)
+    return done
+
+
+def request_users(user_ids: Collection[str]) -> RequestedRun:
+    """Compute the interests of these users now, stale or not, and also of dead ones.
+
+    Raises:
+        UnknownKeyError: one of them is not known; nothing was asked for.
+    """
+    kind = RunKind.recompute_named_users
+    with connection() as conn:
+        known = {user_id for (user_id,) in conn.execute(FIND_USERS, {"user_ids": list(user_ids)})}
+    for user_id in user_ids:
+        if user_id not in known:
+            raise UnknownKeyError("unknown_user", user_id)
+    try:
+        run_id, is_new = create_run(kind), True
+    except RunActiveError as error:
+        if error.run_id is None:
+            raise
+        run_id, is_new = error.run_id, False
+    with transaction() as conn:
+        log_events(conn, {run_id: "users_recompute_requested"})
+        wanted = freshness.raise_wanted(conn, Kind.user_embedding, dict.fromkeys(known, run_id))
+        log_effects(conn, Kind.user_embedding, {user_id: [run_id] for user_id in known}, wanted)
+        call_named(conn, Kind.user_embedding, known)
+    # The run that goes on takes them along, unless it is just about to end.
+    wake_ups = [] if is_new else freshness.wake_ups(Kind.user_embedding, known)
+    return RequestedRun(run_id, kind, is_new, wake_ups)
+
+
+def recompute_batch(batch: Batch) -> Outcome:
+    """The work on one claimed batch."""
+    return _settle(batch, sorted(batch.claims))
+
+
+@dataclass
+class _Tally:
+    """What a run has attempted so far; its mark to go on from."""
+
+    done: int = 0
+    failed: int = 0
+
+    @classmethod
+    def at(cls, position: str | None) -> "_Tally":
+        done, failed = (position or "0 0").split()
+        return cls(int(done), int(failed))
+
+    def report(self, hold: Hold, left: int) -> None:
+        settled = self.done + self.failed
+        hold.report(
+            total=settled + left,
+            done=self.done,
+            failed=self.failed,
+            progress=settled / (settled + left) if settled + left else 1.0,
+            position=f"{self.done} {self.failed}",
+        )
+
+
+def _work_off(hold: Hold, until: datetime | None, finished: list[str]) -> None:
+    """Call users page by page and work until none is due."""
+    kind = Kind.user_embedding
+    tally = _Tally.at(hold.position)
+
+    def work(batch: Batch) -> Outcome:
+        tally.failed += len(batch.claims)
+        outcome = recompute_batch(batch)
+        tally.failed -= len(outcome.done)
+        tally.done += len(outcome.done)
+        finished.extend(outcome.done)
+        return outcome
+
+    tally.report(hold, count_due(kind, until))
+    while True:
+        called = call_waiting(kind, until, settings().user_batch_size) if until else []
+        named = called[0] if called else ""
+        if attempt(kind, named, work) is None and not called:
+            return
+        tally.report(hold, count_due(kind, until))
+
+
+def _settle(batch: Batch, keys: Sequence[str]) -> Outcome:
+    """Compute and store; if that fails, by halves, until it is known whose fault it is."""
+    try:
+        return _recompute(batch, keys)
+    except (psycopg.OperationalError, redis.RedisError):
+        raise  # nobody's fault
+    except Exception as error:  # noqa: BLE001  # whatever it is, the user at fault keeps it
+        if len(keys) == 1:
+            return Outcome(failed={keys[0]: error})
+        half = len(keys) // 2
+        first, second = _settle(batch, keys[:half]), _settle(batch, keys[half:])
+        return Outcome([*first.done, *second.done], {**first.failed, **second.failed})
+
+
+def _recompute(batch: Batch, keys: Sequence[str]) -> Outcome:
+    found = compute_interests(keys)
+    failed = {key: error for key, error in found.items() if isinstance(error, Exception)}
+    vectors = {
+        key: vector for key, vector in found.items() if not isinstance(vector, Exception | Reason)
+    }
+    reasons = {key: reason for key, reason in found.items() if isinstance(reason, Reason)}
+    with transaction() as conn:
+        ours = freshness.confirm_lease(conn, batch, [key for key in keys if key not in failed])
+        documents = _store(conn, batch, {key: vectors[key] for key in ours if key in vectors})
+        conn.execute(
+            STORE_REASONS, {"user_ids": ours, "reasons": [reasons.get(key) for key in ours]}
+        )
+        freshness.mark_done(conn, batch, ours)
+        user_cache.announce({key: document.version for key, document in documents.items()})
+    user_cache.fill(documents)
+    USERS_RECOMPUTED.add(len(documents), outcome="embedded")
+    for reason in Reason:
+        count = sum(reasons.get(key) == reason for key in ours)
+        if count:
+            USERS_RECOMPUTED.add(count, outcome=reason)
+    return Outcome(done=ours, failed=failed)
+
+
+def _store(
+    conn: psycopg.Connection, batch: Batch, vectors: Mapping[str, Vector]
+) -> dict[str, UserDocument]:
+    """Write vectors; returns them as they are to stand in Redis after the commit."""
+    if not vectors:
+        return {}
+    rows = conn.cursor(row_factory=dict_row).execute(
+        STORE_EMBEDDINGS,
+        {
+            "user_ids": list(vectors),
+            "embeddings": [StoredVector(vector) for vector in vectors.values()],
+            "last_events": [batch.claims[key].last_event for key in vectors],
+            "model_version": settings().post_embedding.model,
+            "created_by": CREATED_BY,
+        },
+    )
+    return {row["user_id"]: user_cache.document(**row) for row in rows}

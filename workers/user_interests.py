@@ -1,0 +1,137 @@
+"""Users' interests: the weighted mean of the vectors of the posts that they acted on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from workers.embed_texts import Vector, validate
+from workers.errors import InvalidEmbeddingError
+from workers.events import POST_DIMENSIONS
+from workers.queries import query
+from workers.settings import settings
+from workers.stores import connection
+
+READ_WEIGHTS = query("user_interests.read_weights")
+
+# As a vector travels: its length and a reserved field, then the components.
+BINARY_VECTOR = np.dtype([("head", ">i2", 2), ("components", ">f4", POST_DIMENSIONS)])
+# Vectors that cancel each other out leave rounding, not a direction.
+SMALLEST_MEAN = 1e-6
+
+
+class Reason(StrEnum):
+    """Why there is no vector to be made of what a user did."""
+
+    no_actions = "no_actions"
+    too_few_actions = "too_few_actions"
+    no_weighted_actions = "no_weighted_actions"
+    no_embeddings = "no_embeddings"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A batch's actions, summed up per user and post.
+
+    `users` and `posts` are the places of each sum's user and post, the latter in `vectors`; a
+    post without a vector is -1. `weights` are those sums, `actions` how many there are.
+    """
+
+    users: NDArray[np.int32]
+    posts: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    actions: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+
+
+def compute_interests(
+    user_ids: Sequence[str], now: datetime | None = None
+) -> dict[str, Vector | Reason | InvalidEmbeddingError]:
+    """Each user's interests as a unit vector of 384, or why there is none.
+
+    One read and one matrix product, however many users. A user whose vector is not one (a post's
+    vector has been damaged) gets the error and does not touch the others.
+    """
+    read = _read_weights(user_ids, now or datetime.now(UTC))
+    known = read.posts >= 0
+    matrix = csr_array(
+        (read.weights[known], (read.users[known], read.posts[known])),
+        shape=(len(user_ids), len(read.vectors)),
+    )
+    with np.errstate(over="ignore", invalid="ignore"):  # told per user below
+        sums: NDArray[np.float32] = matrix @ read.vectors
+        magnitudes = np.linalg.norm(sums.astype(np.float64), axis=1)
+        means = sums / np.where(magnitudes > 0, magnitudes, 1)[:, None]
+
+    def total(values: NDArray[np.float32] | NDArray[np.int32]) -> NDArray[np.float64]:
+        return np.bincount(read.users, values, minlength=len(user_ids)).astype(np.float64)
+
+    actions = total(read.actions)
+    weighted = total(np.abs(read.weights))
+    usable = total(np.where(known, np.abs(read.weights), 0))
+    found: dict[str, Vector | Reason | InvalidEmbeddingError] = {}
+    for place, user_id in enumerate(user_ids):
+        if actions[place] == 0:
+            found[user_id] = Reason.no_actions
+        elif actions[place] < settings().min_interactions:
+            found[user_id] = Reason.too_few_actions
+        elif weighted[place] == 0:
+            found[user_id] = Reason.no_weighted_actions
+        elif usable[place] == 0:
+            found[user_id] = Reason.no_embeddings
+        elif magnitudes[place] < SMALLEST_MEAN * usable[place]:
+            found[user_id] = Reason.no_weighted_actions
+        else:
+            found[user_id] = _valid(means[place].astype(np.float32))
+    return found
+
+
+def _valid(vector: Vector) -> Vector | InvalidEmbeddingError:
+    try:
+        validate(vector, POST_DIMENSIONS)
+    except InvalidEmbeddingError as error:
+        return error
+    return vector
+
+
+def _read_weights(user_ids: Sequence[str], now: datetime) -> Weights:
+    weights = settings().action_weights
+    parameters = {
+        "user_ids": list(user_ids),
+        "actions": list(weights),
+        "weights": list(weights.values()),
+        "now": now,
+        "since": now - timedelta(days=settings().look_back_days),
+        "half_life_days": settings().action_half_life_days,
+        "cap": settings().post_weight_cap,
+        "model": settings().post_embedding.model,
+    }
+    users: list[int] = []
+    counts: list[int] = []
+    sums: list[float] = []
+    actions: list[int] = []
+    places: list[int] = []
+    vectors: list[bytes] = []
+    with connection() as conn:
+        for vector, its_users, its_sums, its_actions in conn.execute(
+            READ_WEIGHTS, parameters, binary=True
+        ):
+            places.append(len(vectors) if vector is not None else -1)
+            if vector is not None:
+                vectors.append(vector)
+            counts.append(len(its_users))
+            users += its_users
+            sums += its_sums
+            actions += its_actions
+    stored = np.frombuffer(b"".join(vectors), BINARY_VECTOR)
+    return Weights(
+        np.array(users, np.int32),
+        np.repeat(np.array(places, np.int32), counts),
+        np.array(sums, np.float32),
+        np.array(actions, np.int32),
+        stored["components"].astype(np.float32),
+    )
