@@ -2,13 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from tests.facts import rows, told
+from tests.facts import record, rows, stale, told
+from tests.work_off import work_off
+from workers import freshness
 from workers.events import POST_DIMENSIONS, Event
-from workers.recompute_users import recompute_users
+from workers.freshness import Kind
+from workers.recompute_users import recompute_users, request_users
 from workers.runs import Run, RunKind, create_run, read_run
 
 Vector = NDArray[np.float32]
@@ -71,3 +76,28 @@ def reason(user_id: str) -> str | None:
     """Why there is none."""
     ((found,),) = rows("SELECT reason FROM users WHERE user_id = %s", user_id)
     return found  # type: ignore[no-any-return]
+
+
+def posts(count: int = 6) -> None:
+    """P0, P1, ... along the axes."""
+    work_off(record(*(given_post(f"P{n}", axis(n)) for n in range(count))).wake_ups)
+
+
+def assert_interests(user_id: str, *components: float) -> None:
+    """The stored vector is the unit vector in the direction of these components."""
+    expected: Vector = vector(*components) / np.linalg.norm(components)
+    stored = interests(user_id)
+    assert stored is not None
+    assert stored == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def find_due(kind: Kind) -> list[freshness.WakeUp]:
+    """Messages for everything of a kind that is stale."""
+    return freshness.wake_ups(kind, stale(kind))
+
+
+def request(*user_ids: str) -> UUID:
+    """Ask for these users, and do it."""
+    requested = request_users(user_ids)
+    recompute_users(requested.run_id)
+    return requested.run_id

@@ -168,13 +168,10 @@ def _settle(batch: Batch, keys: Sequence[str]) -> Outcome:
 
 def _recompute(batch: Batch, keys: Sequence[str]) -> Outcome:
     found = compute_interests(keys)
-    failed = {key: error for key, error in found.items() if isinstance(error, Exception)}
-    vectors = {
-        key: vector for key, vector in found.items() if not isinstance(vector, Exception | Reason)
-    }
+    vectors = {key: vector for key, vector in found.items() if not isinstance(vector, Reason)}
     reasons = {key: reason for key, reason in found.items() if isinstance(reason, Reason)}
     with transaction() as conn:
-        ours = freshness.confirm_lease(conn, batch, [key for key in keys if key not in failed])
+        ours = freshness.confirm_lease(conn, batch, keys)
         documents = _store(conn, batch, {key: vectors[key] for key in ours if key in vectors})
         conn.execute(
             STORE_REASONS, {"user_ids": ours, "reasons": [reasons.get(key) for key in ours]}
@@ -187,7 +184,7 @@ def _recompute(batch: Batch, keys: Sequence[str]) -> Outcome:
         count = sum(reasons.get(key) == reason for key in ours)
         if count:
             USERS_RECOMPUTED.add(count, outcome=reason)
-    return Outcome(done=ours, failed=failed)
+    return Outcome(done=ours)
 
 
 def _store(

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from workers.embed_texts import Vector, validate
-from workers.errors import InvalidEmbeddingError
+from workers.embed_texts import Vector
 from workers.events import POST_DIMENSIONS
 from workers.queries import query
 from workers.settings import settings
@@ -50,11 +49,10 @@ class Weights:
 
 def compute_interests(
     user_ids: Sequence[str], now: datetime | None = None
-) -> dict[str, Vector | Reason | InvalidEmbeddingError]:
+) -> dict[str, Vector | Reason]:
     """Each user's interests as a unit vector of 384, or why there is none.
 
-    One read and one matrix product, however many users. A user whose vector is not one (a post's
-    vector has been damaged) gets the error and does not touch the others.
+    One read and one matrix product, however many users.
     """
     read = _read_weights(user_ids, now or datetime.now(UTC))
     known = read.posts >= 0
@@ -62,10 +60,8 @@ def compute_interests(
         (read.weights[known], (read.users[known], read.posts[known])),
         shape=(len(user_ids), len(read.vectors)),
     )
-    with np.errstate(over="ignore", invalid="ignore"):  # told per user below
-        sums: NDArray[np.float32] = matrix @ read.vectors
-        magnitudes = np.linalg.norm(sums.astype(np.float64), axis=1)
-        means = sums / np.where(magnitudes > 0, magnitudes, 1)[:, None]
+    sums: NDArray[np.float32] = matrix @ read.vectors
+    magnitudes = np.linalg.norm(sums, axis=1)
 
     def total(values: NDArray[np.float32] | NDArray[np.int32]) -> NDArray[np.float64]:
         return np.bincount(read.users, values, minlength=len(user_ids)).astype(np.float64)
@@ -73,7 +69,7 @@ def compute_interests(
     actions = total(read.actions)
     weighted = total(np.abs(read.weights))
     usable = total(np.where(known, np.abs(read.weights), 0))
-    found: dict[str, Vector | Reason | InvalidEmbeddingError] = {}
+    found: dict[str, Vector | Reason] = {}
     for place, user_id in enumerate(user_ids):
         if actions[place] == 0:
             found[user_id] = Reason.no_actions
@@ -86,16 +82,8 @@ def compute_interests(
         elif magnitudes[place] < SMALLEST_MEAN * usable[place]:
             found[user_id] = Reason.no_weighted_actions
         else:
-            found[user_id] = _valid(means[place].astype(np.float32))
+            found[user_id] = sums[place] / magnitudes[place]
     return found
-
-
-def _valid(vector: Vector) -> Vector | InvalidEmbeddingError:
-    try:
-        validate(vector, POST_DIMENSIONS)
-    except InvalidEmbeddingError as error:
-        return error
-    return vector
 
 
 def _read_weights(user_ids: Sequence[str], now: datetime) -> Weights:
