@@ -325,7 +325,7 @@ def test_the_summary_counts_fresh_stale_and_dead_and_knows_the_oldest() -> None:
     change("UPDATE freshness SET stale_since = now() - interval '1 day' WHERE key = 'dead'")
     raise_keys("stale")
     change("UPDATE freshness SET stale_since = now() - interval '1 hour' WHERE key = 'stale'")
-    (found, _) = freshness.summarize()
+    (found, *_) = freshness.summarize()
     assert (found.total, found.fresh, found.stale, found.dead) == (4, 2, 1, 1)
     assert found.coverage == 0.5
     assert found.oldest_stale_s == pytest.approx(3600, abs=300)

@@ -165,7 +165,7 @@ def test_a_wrong_key_shows_at_freshness_with_the_reason_and_a_right_one_revives(
     server.api_key = "sk-right"
     configure(OPENAI_API_KEY="sk-wrong")
     work_off(ANY)
-    (kind, _) = client.get("/freshness").json()["kinds"]
+    (kind, *_) = client.get("/freshness").json()["kinds"]
     assert (kind["total"], kind["fresh"], kind["dead"], kind["ok"]) == (1, 0, 1, False)
     shown = client.get("/students/S1").json()["freshness"]["embedding"]
     assert "Incorrect API key provided" in shown["error"]
