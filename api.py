@@ -19,8 +19,8 @@ OPERATIONS = (
     *events.OPERATIONS,
     *imports.OPERATIONS,
     *students.OPERATIONS,
-    *users.OPERATIONS,
     *runs.OPERATIONS,
+    *users.OPERATIONS,
     *cluster.OPERATIONS,
 )
 
