@@ -13,7 +13,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from actors import check_neighbors, index_vectors, prune_history, refresh_students, score_posts
+from actors import (
+    check_neighbors,
+    index_users,
+    index_vectors,
+    prune_history,
+    refresh_students,
+    score_posts,
+)
 from actors.runs import send_run
 from actors.wake import send
 from workers.errors import RunActiveError
@@ -52,6 +59,7 @@ def begin_run(kind: RunKind) -> None:
 
 JOBS = (
     Job("index_vectors", "15 * * * *", index_vectors.send),
+    Job("index_users", "45 * * * *", index_users.send),
     Job("score_posts", "*/10 * * * *", score_posts.send),
     Job("recompute_users", "0 */2 * * *", partial(begin_run, RunKind.recompute_users)),
     Job("rebuild_neighbors", "0 2 * * *", partial(begin_run, RunKind.rebuild_neighbors)),

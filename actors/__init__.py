@@ -2,6 +2,7 @@
 
 from actors.broker import broker
 from actors.check_neighbors import check_neighbors
+from actors.index_users import index_users
 from actors.index_vectors import index_vectors
 from actors.prune_history import prune_history
 from actors.rebuild_neighbors import rebuild_neighbors
@@ -16,6 +17,7 @@ from actors.update_neighbors import update_neighbors
 __all__ = [
     "broker",
     "check_neighbors",
+    "index_users",
     "index_vectors",
     "prune_history",
     "rebuild_neighbors",

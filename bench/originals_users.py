@@ -20,7 +20,7 @@ WEIGHTS = {
 
 
 def create() -> None:
-    """Their table of users' vectors, with the same index as ours; actions and posts are shared."""
+    """Their table of users' vectors, without a vector index; actions and posts are shared."""
     with connection() as conn:
         conn.execute("CREATE TABLE originals_users (LIKE user_embeddings INCLUDING ALL)")
 

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from bench import originals_users as originals
 from bench.report import Figure, print_table, write_json
 from bench.services import prepared
+from workers.index_users import index_users
 from workers.read_user import find_similar, read_embedding
 from workers.recommend_posts import recommend_posts
 from workers.recompute_users import recompute_users
 from workers.runs import RunKind, create_run, read_run
 from workers.score_posts import score_posts
 from workers.settings import settings
-from workers.stores import connection, stores
+from workers.stores import connect, connection, stores
 
 DIMENSIONS = 384
 TOPICS = 200
@@ -56,10 +57,12 @@ def measure(users: int) -> list[Figure]:
     originals_rate = len(sample) / originals.recompute(sample)
     figures = [Figure("originals' loop", originals_rate, "users/s")]
 
-    for name in ("first run, new vectors", "second run, vectors replaced"):
+    for name in ("first run, new vectors", "second run, vectors replaced, index kept"):
         raise_everyone()
         rate = len(everyone) / seconds(scheduled_run)
         figures.append(Figure(name, rate, "users/s", "originals' loop", rate / originals_rate))
+        with connect() as conn:
+            index_users(conn)
     add_heavy_user()
     alone = seconds(lambda: run_over(["heavy"]))
     figures.append(Figure(f"a user with {HEAVY_ACTIONS:,} actions, alone", alone, "s"))
@@ -89,6 +92,7 @@ def measure(users: int) -> list[Figure]:
     )
     strangers = [f"stranger {n}" for n in range(200)]
     figures += latency("cold start", strangers, lambda user_id: recommend_posts(user_id, 10))
+    figures.append(Figure("recall@10 of similar users", similar_recall(readers[:100]), ""))
     figures.append(Figure("recall@50 of candidates", candidates_recall(readers[:50]), ""))
     return figures
 
@@ -203,6 +207,22 @@ def add_heavy_user() -> None:
             "  FROM posts) p ON p.place = 1 + mod(n * 7, p.count / 2)",
             [HEAVY_ACTIONS],
         )
+
+
+def similar_recall(user_ids: list[str]) -> float:
+    """Share of the exact nearest ten users that the index finds."""
+    recalls = []
+    for user_id in user_ids:
+        with connection() as conn:
+            exact = conn.execute(
+                "SELECT e.user_id FROM user_embeddings e, user_embeddings u"
+                " WHERE u.user_id = %(user_id)s AND e.user_id <> u.user_id"
+                " ORDER BY e.embedding <=> u.embedding LIMIT 10",
+                {"user_id": user_id},
+            ).fetchall()
+        found = {each.user_id for each in find_similar(user_id, 10)}
+        recalls.append(len({near for (near,) in exact} & found) / 10)
+    return float(np.mean(recalls))
 
 
 def candidates_recall(user_ids: list[str]) -> float:

@@ -14,10 +14,13 @@ FROM users u LEFT JOIN user_embeddings e ON e.user_id = u.user_id AND e.model_ve
 WHERE u.user_id = %(user_id)s;
 
 -- name: set_search
--- For this transaction: how far a search looks around in the index, and that it goes on when too
--- much of what it finds is filtered out.
-SELECT set_config('hnsw.ef_search', %(ef_search)s::text, true),
-       set_config('hnsw.iterative_scan', 'relaxed_order', true);
+-- For this transaction: that a search looks into an eighth of the lists, that it goes on when too
+-- much of what it finds is filtered out, and that an index's pages cost hardly more than a table's.
+SELECT set_config('ivfflat.probes', greatest(4, coalesce(max(lists), 1) / 8)::text, true),
+       set_config('ivfflat.iterative_scan', 'relaxed_order', true),
+       set_config('random_page_cost', '1.1', true)
+FROM (SELECT substring(relname FROM '[0-9]+$')::integer AS lists FROM pg_class
+      WHERE relname LIKE 'user_embeddings_ivfflat_%%') found;
 
 -- name: find_similar
 -- The users nearest to one. Index order is by halfvec, the similarity is exact.

@@ -21,9 +21,11 @@ from tests.platform import (
     vector,
 )
 from tests.work_off import work_off
+from workers import index_users
 from workers.freshness import Kind
 from workers.recompute_users import recompute_users
 from workers.score_posts import score_posts
+from workers.stores import connect
 
 Configure = Callable[..., None]
 
@@ -266,3 +268,37 @@ def test_the_contract_of_users_allows_for_their_schedule(client: TestClient) -> 
     assert (users()["stale"], users()["ok"], users()["limit_s"]) == (1, True, 9000)
     change("UPDATE freshness SET stale_since = now() - interval '3 hours' WHERE key = 'U'")
     assert not users()["ok"]
+
+
+def test_similar_users_are_found_by_an_index_once_there_are_many(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_users, "LEAST_USERS", 50)
+    monkeypatch.setattr(index_users, "USERS_PER_LIST", 10)
+    work_off(record(*(given_post(f"P{n}", vector(1, n / 40)) for n in range(60))).wake_ups)
+    record(*(acted(f"U{n:02}", f"P{n}") for n in range(60)))
+    with connect() as conn:
+        assert not index_users.index_users(conn)
+        recompute_all()
+        assert index_users.index_users(conn)
+        assert not index_users.index_users(conn)
+    assert vector_indexes() == ["user_embeddings_ivfflat_8"]
+    record(acted("U30", "P10", "view_post"))
+    recompute_all()
+    nearest = {each["user_id"] for each in ask(client, "U20", "similar", limit=2)["similar"]}
+    assert nearest == {"U19", "U21"}
+    record(*(acted(f"V{n:02}", f"P{n}") for n in range(60)))
+    recompute_all()
+    with connect() as conn:
+        assert index_users.index_users(conn)
+    assert vector_indexes() == ["user_embeddings_ivfflat_16"]
+
+
+def vector_indexes() -> list[str]:
+    return [
+        name
+        for (name,) in rows(
+            "SELECT indexname FROM pg_indexes WHERE tablename = 'user_embeddings'"
+            " AND indexdef LIKE '%%ivfflat%%' ORDER BY 1"
+        )
+    ]

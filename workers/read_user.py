@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
 from psycopg.rows import class_row, dict_row
 from pydantic import TypeAdapter
 
@@ -19,7 +18,6 @@ SET_SEARCH = query("read_user.set_search")
 FIND_SIMILAR = query("read_user.find_similar")
 
 MOST_SIMILAR = 100
-LEAST_EF_SEARCH = 100
 # Beside the reasons of workers/user_interests.py.
 NOT_YET_COMPUTED = "not_yet_computed"
 UNKNOWN_USER = "unknown_user"
@@ -97,13 +95,8 @@ def find_similar(user_id: str, limit: int) -> list[SimilarUser]:
     if not state.has_vector:
         raise UnknownKeyError(state.reason or NOT_YET_COMPUTED, user_id)
     with transaction() as conn:
-        set_search(conn, limit)
+        conn.execute(SET_SEARCH)
         cursor = conn.cursor(row_factory=class_row(SimilarUser))
         return cursor.execute(
             FIND_SIMILAR, {"user_id": user_id, "limit": limit, "model": model}
         ).fetchall()
-
-
-def set_search(conn: psycopg.Connection, most: int) -> None:
-    """Let this transaction's searches by index look far enough around for `most` rows."""
-    conn.execute(SET_SEARCH, {"ef_search": min(max(most, LEAST_EF_SEARCH), 1000)})

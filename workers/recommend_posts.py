@@ -7,10 +7,11 @@ from typing import Literal
 from psycopg.rows import class_row
 
 from workers.queries import query
-from workers.read_user import read_state, set_search
+from workers.read_user import read_state
 from workers.settings import settings
 from workers.stores import transaction
 
+SET_SEARCH = query("recommend_posts.set_search")
 RECOMMEND = query("recommend_posts.recommend")
 RECOMMEND_POPULAR = query("recommend_posts.recommend_popular")
 
@@ -76,7 +77,7 @@ def recommend_posts(user_id: str, limit: int) -> Recommendations:
         "recency_half_life_days": settings().recency_half_life_days,
     }
     with transaction() as conn:
-        set_search(conn, candidates)
+        conn.execute(SET_SEARCH, {"ef_search": candidates})
         cursor = conn.cursor(row_factory=class_row(Recommendation))
         statement = RECOMMEND if state.has_vector else RECOMMEND_POPULAR
         found = cursor.execute(statement, parameters).fetchall()

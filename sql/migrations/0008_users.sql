@@ -79,5 +79,4 @@ CREATE TABLE user_embeddings (
     last_event    uuid
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE user_embeddings ALTER COLUMN embedding SET STORAGE EXTERNAL;
-CREATE INDEX user_embeddings_hnsw ON user_embeddings
-    USING hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64);
+-- Its vector index is built by workers/index_users.py, which needs to see the users first.
