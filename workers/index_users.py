@@ -54,4 +54,4 @@ def index_users(conn: psycopg.Connection) -> bool:
 
 def fitting_lists(users: int) -> int:
     """A power of two, so that it changes when the population has doubled."""
-    return min(MOST_LISTS, 2 ** round(math.log2(max(users, USERS_PER_LIST) / USERS_PER_LIST)))
+    return min(MOST_LISTS, 1 << round(math.log2(max(users, USERS_PER_LIST) / USERS_PER_LIST)))

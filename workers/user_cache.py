@@ -13,7 +13,7 @@ it for a miss.
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import redis
@@ -28,14 +28,18 @@ PLACEHOLDER_S = 3600
 # While Redis is down, only one read in this time waits to find that out.
 QUIET_AFTER_FAILURE_S = 2.0
 
+# One call for many users: a command for each costs more than the write.
 SET_UNLESS_NEWER = """
-local stored = redis.call('GET', KEYS[1])
-if stored and tonumber(string.match(stored, '^{"version":(%d+)')) > tonumber(ARGV[1]) then
-    return 0
+for place, key in ipairs(KEYS) do
+    local version, value = ARGV[2 * place], ARGV[2 * place + 1]
+    local stored = redis.call('GET', key)
+    local newer = stored and tonumber(string.match(stored, '^{"version":(%d+)')) > tonumber(version)
+    if not newer then
+        redis.call('SET', key, value, 'EX', ARGV[1])
+    end
 end
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-return 1
 """
+USERS_PER_CALL = 100
 
 log = structlog.get_logger()
 
@@ -67,8 +71,8 @@ def announce(versions: Mapping[str, int]) -> None:
         redis.RedisError: Redis is down; committing now would leave an older vector in the copy.
     """
     _write(
-        (user_id, version, f'{{"version":{version}}}', PLACEHOLDER_S)
-        for user_id, version in versions.items()
+        {user_id: (version, f'{{"version":{version}}}') for user_id, version in versions.items()},
+        PLACEHOLDER_S,
     )
 
 
@@ -77,8 +81,8 @@ def fill(documents: Mapping[str, UserDocument]) -> None:
     ttl_s = round(settings().user_cache_days * 86400)
     try:
         _write(
-            (user_id, document.version, document.json, ttl_s)
-            for user_id, document in documents.items()
+            {user_id: (document.version, document.json) for user_id, document in documents.items()},
+            ttl_s,
         )
     except redis.RedisError as error:
         log.warning("user_cache_not_filled", users=len(documents), error=str(error))
@@ -113,9 +117,13 @@ def document(user_id: str, embedding: str, version: int, **fields: str) -> UserD
     return UserDocument(version, f'{head[1:-1]},"embedding":{embedding}')
 
 
-def _write(values: Iterable[tuple[str, int, str, int]]) -> None:
+def _write(values: Mapping[str, tuple[int, str]], ttl_s: int) -> None:
+    """Versions and values by user."""
     pipeline = stores().redis.pipeline(transaction=False)
     script = pipeline.register_script(SET_UNLESS_NEWER)
-    for user_id, version, value, ttl_s in values:
-        script([cache_key(user_id)], [version, value, ttl_s])
+    users = list(values)
+    for start in range(0, len(users), USERS_PER_CALL):
+        some = users[start : start + USERS_PER_CALL]
+        arguments = [part for user_id in some for part in values[user_id]]
+        script([cache_key(user_id) for user_id in some], [ttl_s, *arguments])
     pipeline.execute()

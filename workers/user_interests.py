@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,20 @@ from workers.embed_texts import Vector
 from workers.events import POST_DIMENSIONS
 from workers.queries import query
 from workers.settings import settings
-from workers.stores import connection
+from workers.stores import transaction
 
+SET_MEMORY = query("user_interests.set_memory")
 READ_WEIGHTS = query("user_interests.read_weights")
 
+# Dimensions, flags, element type, length and lower bound, four bytes each.
+ARRAY_HEADER = 20
 # As a vector travels: its length and a reserved field, then the components.
 BINARY_VECTOR = np.dtype([("head", ">i2", 2), ("components", ">f4", POST_DIMENSIONS)])
 # Vectors that cancel each other out leave rounding, not a direction.
 SMALLEST_MEAN = 1e-6
+
+
+Number = TypeVar("Number", np.int32, np.float32)
 
 
 class Reason(StrEnum):
@@ -98,28 +105,23 @@ def _read_weights(user_ids: Sequence[str], now: datetime) -> Weights:
         "cap": settings().post_weight_cap,
         "model": settings().post_embedding.model,
     }
-    users: list[int] = []
-    counts: list[int] = []
-    sums: list[float] = []
-    actions: list[int] = []
-    places: list[int] = []
-    vectors: list[bytes] = []
-    with connection() as conn:
-        for vector, its_users, its_sums, its_actions in conn.execute(
+    with transaction() as conn:
+        conn.execute(SET_MEMORY)
+        ((users, posts, sums, actions, vectors),) = conn.execute(
             READ_WEIGHTS, parameters, binary=True
-        ):
-            places.append(len(vectors) if vector is not None else -1)
-            if vector is not None:
-                vectors.append(vector)
-            counts.append(len(its_users))
-            users += its_users
-            sums += its_sums
-            actions += its_actions
-    stored = np.frombuffer(b"".join(vectors), BINARY_VECTOR)
+        )
     return Weights(
-        np.array(users, np.int32),
-        np.repeat(np.array(places, np.int32), counts),
-        np.array(sums, np.float32),
-        np.array(actions, np.int32),
-        stored["components"].astype(np.float32),
+        _array(users, np.int32),
+        _array(posts, np.int32),
+        _array(sums, np.float32),
+        _array(actions, np.int32),
+        np.frombuffer(vectors or b"", BINARY_VECTOR)["components"].astype(np.float32),
+    )
+
+
+def _array(sent: bytes | None, kind: type[Number]) -> NDArray[Number]:
+    """A Postgres array of four-byte numbers as it travels: a header, then each with its length."""
+    element = np.dtype([("length", ">i4"), ("value", np.dtype(kind).newbyteorder(">"))])
+    return np.frombuffer(sent or b"", element, offset=ARRAY_HEADER if sent else 0)["value"].astype(
+        kind
     )
