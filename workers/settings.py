@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     exact_search_max_students: int = Field(default=25_000, ge=0)
     rebuild_block_rows: int = Field(default=8192, ge=1, le=100_000)
 
-    user_batch_size: int = Field(default=500, ge=1, le=10_000)
+    user_batch_size: int = Field(default=2000, ge=1, le=10_000)
     look_back_days: float = Field(default=30, gt=0, le=36_500)
     min_interactions: int = Field(default=1, ge=1)
     view_weight: float = Field(default=1, ge=0, le=1000)
