@@ -38,6 +38,7 @@ BENCHES = (
     Bench("reads", ("--students", "1000", "--seconds", "1")),
     Bench("recompute", ("--students", "1000", "--rates", "50", "--seconds", "10")),
     Bench("neighbors", ("--students", "2000"), repeats=1),
+    Bench("users", ("--users", "1000", "--posts", "3000", "--actions", "30000")),
 )
 
 

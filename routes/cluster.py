@@ -18,7 +18,8 @@ from routes.operations import OPEN, Operation, reply
 from workers import metrics
 from workers.api_keys import Role
 from workers.check_neighbors import read_last_check
-from workers.freshness import Kind, KindFreshness, limit_seconds, summarize
+from workers.freshness import WAITING_KINDS, Kind, KindFreshness, summarize
+from workers.settings import settings
 from workers.stores import ping_postgres, ping_redis
 
 log = structlog.get_logger()
@@ -131,7 +132,10 @@ class _Cluster(Collector):
 
 
 def _contract(row: KindFreshness) -> KindOut:
-    limit_s = limit_seconds(row.kind)
+    waits = row.kind in WAITING_KINDS
+    limit_s = (
+        settings().user_freshness_limit_seconds if waits else settings().freshness_limit_seconds
+    )
     return KindOut(
         **{name: getattr(row, name) for name in KindOut.model_fields if hasattr(row, name)},
         limit_s=limit_s,

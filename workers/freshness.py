@@ -190,13 +190,6 @@ def batch_size(kind: Kind) -> int:
     }[kind]
 
 
-def limit_seconds(kind: Kind) -> float:
-    """How old the oldest stale key of a kind may be; kinds that wait have longer."""
-    if kind in WAITING_KINDS:
-        return settings().user_freshness_limit_seconds
-    return settings().freshness_limit_seconds
-
-
 def wake_ups(kind: Kind, keys: Collection[str]) -> list[WakeUp]:
     """One message per batch: the worker that gets it claims the rest of the batch by itself."""
     return [WakeUp(kind, key) for key in sorted(keys)[:: batch_size(kind)]]

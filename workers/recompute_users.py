@@ -5,13 +5,12 @@ on request, calls those who wait, the longest-waiting first and a batch at a tim
 left that was stale when it began. Whoever fails is retried by the ledger, like any other key.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import psycopg
-import redis
 from pgvector import Vector as StoredVector
 from psycopg.rows import dict_row
 
@@ -104,69 +103,7 @@ def request_users(user_ids: Collection[str]) -> RequestedRun:
 
 def recompute_batch(batch: Batch) -> Outcome:
     """The work on one claimed batch."""
-    return _settle(batch, sorted(batch.claims))
-
-
-@dataclass
-class _Tally:
-    """What a run has attempted so far; its mark to go on from."""
-
-    done: int = 0
-    failed: int = 0
-
-    @classmethod
-    def at(cls, position: str | None) -> "_Tally":
-        done, failed = (position or "0 0").split()
-        return cls(int(done), int(failed))
-
-    def report(self, hold: Hold, left: int) -> None:
-        settled = self.done + self.failed
-        hold.report(
-            total=settled + left,
-            done=self.done,
-            failed=self.failed,
-            progress=settled / (settled + left) if settled + left else 1.0,
-            position=f"{self.done} {self.failed}",
-        )
-
-
-def _work_off(hold: Hold, until: datetime | None, finished: list[str]) -> None:
-    """Call users page by page and work until none is due."""
-    kind = Kind.user_embedding
-    tally = _Tally.at(hold.position)
-
-    def work(batch: Batch) -> Outcome:
-        tally.failed += len(batch.claims)
-        outcome = recompute_batch(batch)
-        tally.failed -= len(outcome.done)
-        tally.done += len(outcome.done)
-        finished.extend(outcome.done)
-        return outcome
-
-    tally.report(hold, count_due(kind, until))
-    while True:
-        called = call_waiting(kind, until, settings().user_batch_size) if until else []
-        named = called[0] if called else ""
-        if attempt(kind, named, work) is None and not called:
-            return
-        tally.report(hold, count_due(kind, until))
-
-
-def _settle(batch: Batch, keys: Sequence[str]) -> Outcome:
-    """Compute and store; if that fails, by halves, until it is known whose fault it is."""
-    try:
-        return _recompute(batch, keys)
-    except (psycopg.OperationalError, redis.RedisError):
-        raise  # nobody's fault
-    except Exception as error:  # noqa: BLE001  # whatever it is, the user at fault keeps it
-        if len(keys) == 1:
-            return Outcome(failed={keys[0]: error})
-        half = len(keys) // 2
-        first, second = _settle(batch, keys[:half]), _settle(batch, keys[half:])
-        return Outcome([*first.done, *second.done], {**first.failed, **second.failed})
-
-
-def _recompute(batch: Batch, keys: Sequence[str]) -> Outcome:
+    keys = sorted(batch.claims)
     found = compute_interests(keys)
     vectors = {key: vector for key, vector in found.items() if not isinstance(vector, Reason)}
     reasons = {key: reason for key, reason in found.items() if isinstance(reason, Reason)}
@@ -185,6 +122,38 @@ def _recompute(batch: Batch, keys: Sequence[str]) -> Outcome:
         if count:
             USERS_RECOMPUTED.add(count, outcome=reason)
     return Outcome(done=ours)
+
+
+def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
+    """Call users page by page and work until none is due; `done` grows by those that are."""
+    kind = Kind.user_embedding
+    # What a worker before this one got to.
+    done_before, failed_before = (int(count) for count in (hold.position or "0 0").split())
+    seen: set[str] = set()
+
+    def work(batch: Batch) -> Outcome:
+        seen.update(batch.claims)
+        outcome = recompute_batch(batch)
+        done.extend(outcome.done)
+        return outcome
+
+    def report() -> None:
+        count, failed = done_before + len(done), failed_before + len(seen.difference(done))
+        total = count + failed + count_due(kind, until)
+        hold.report(
+            total=total,
+            done=count,
+            failed=failed,
+            progress=(count + failed) / total if total else 1.0,
+            position=f"{count} {failed}",
+        )
+
+    report()
+    while True:
+        called = call_waiting(kind, until, settings().user_batch_size) if until else []
+        if attempt(kind, called[0] if called else "", work) is None and not called:
+            return
+        report()
 
 
 def _store(
