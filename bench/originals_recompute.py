@@ -48,7 +48,7 @@ def _create() -> None:
 
 def _follow(student_id: str) -> None:
     text = render_text(_draft([student_id])[student_id].profile)
-    (vector,) = embedder().embed_batch([text])
+    (vector,) = embedder(settings().student_embedding).embed_batch([text])
     with transaction() as conn:
         conn.execute(
             "UPDATE originals_embeddings SET vec = %s WHERE student_id = %s", [vector, student_id]

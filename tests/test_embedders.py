@@ -202,7 +202,7 @@ def test_a_500_is_the_texts_fault_when_another_text_is_embedded_and_else_an_outa
     embeddings_server.fail_next(Fault("status", 500), times=2)
     assert type(error_of("text")) is ProviderUnavailableError
     with pytest.raises(ProviderUnavailableError, match="paused"):
-        embedder().embed_batch(["text"])
+        embedder(settings().student_embedding).embed_batch(["text"])
 
 
 @usable
