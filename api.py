@@ -15,6 +15,7 @@ from routes import (
     imports,
     runs,
     students,
+    users,
 )
 from routes.middleware import BoundedBody, EncodedPath, RequestId
 from routes.openapi import openapi_operations
@@ -28,6 +29,7 @@ OPERATIONS = (
     *imports.OPERATIONS,
     *students.OPERATIONS,
     *runs.OPERATIONS,
+    *users.OPERATIONS,
     *document_versions.OPERATIONS,
     *documents.OPERATIONS,
     *cluster.OPERATIONS,

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -12,7 +13,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from actors import check_neighbors, index_vectors, prune_history, refresh_students
+from actors import (
+    check_neighbors,
+    index_users,
+    index_vectors,
+    prune_history,
+    refresh_students,
+    score_posts,
+)
 from actors.runs import send_run
 from actors.wake import send
 from workers.errors import RunActiveError
@@ -43,12 +51,12 @@ class Job:
     send: Callable[[], object]
 
 
-def begin_rebuild() -> None:
-    """Begin to rebuild the neighbour graph, unless that is going on already."""
+def begin_run(kind: RunKind) -> None:
+    """Begin a run, unless one of its kind is going on already."""
     try:
-        send_run(create_run(RunKind.rebuild_neighbors), RunKind.rebuild_neighbors)
+        send_run(create_run(kind), kind)
     except RunActiveError as error:
-        log.info("rebuild_goes_on", run_id=str(error.run_id))
+        log.info("run_goes_on", kind=kind, run_id=str(error.run_id))
 
 
 def begin_documents(kind: RunKind) -> Callable[[], None]:
@@ -70,7 +78,10 @@ JOBS = (
     Job("stale_documents", "0 1 * * *", begin_documents(RunKind.documents_stale)),
     Job("cleanup_documents", "30 1 * * *", begin_documents(RunKind.documents_cleanup)),
     Job("index_vectors", "15 * * * *", index_vectors.send),
-    Job("rebuild_neighbors", "0 2 * * *", begin_rebuild),
+    Job("index_users", "45 * * * *", index_users.send),
+    Job("score_posts", "*/10 * * * *", score_posts.send),
+    Job("recompute_users", "0 */2 * * *", partial(begin_run, RunKind.recompute_users)),
+    Job("rebuild_neighbors", "0 2 * * *", partial(begin_run, RunKind.rebuild_neighbors)),
     Job("refresh_students", "0 3 * * *", refresh_students.send),
     Job("prune_history", "30 3 * * *", prune_history.send),
     Job("check_neighbors", "0 4 * * *", check_neighbors.send),

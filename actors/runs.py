@@ -8,6 +8,7 @@ import structlog
 from actors.cleanup_documents import cleanup_documents
 from actors.precompute_documents import precompute_documents
 from actors.rebuild_neighbors import rebuild_neighbors
+from actors.recompute_users import recompute_users
 from workers.runs import RunKind
 
 ACTORS = {
@@ -17,6 +18,8 @@ ACTORS = {
     RunKind.documents_stale: precompute_documents,
     RunKind.documents_ids: precompute_documents,
     RunKind.documents_cleanup: cleanup_documents,
+    RunKind.recompute_users: recompute_users,
+    RunKind.recompute_named_users: recompute_users,
 }
 
 log = structlog.get_logger()

@@ -39,6 +39,7 @@ BENCHES = (
     Bench("recompute", ("--students", "1000", "--rates", "50", "--seconds", "10")),
     Bench("neighbors", ("--students", "2000"), repeats=1),
     Bench("documents", ("--documents", "5000")),
+    Bench("users", ("--users", "1000", "--posts", "3000", "--actions", "30000")),
 )
 
 

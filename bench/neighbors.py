@@ -5,14 +5,11 @@ Beside Kinfold in the same run: the originals' design, and the exact NumPy limit
 """
 
 import argparse
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +18,13 @@ from bench import originals_neighbors as originals
 from bench.neighbor_worker import neighbor_worker, stale_key
 from bench.populations import Population, blocks, store, store_all
 from bench.report import Figure, print_table, write_json
-from embedded.services import embedded_services
+from bench.services import prepared
 from workers.check_neighbors import check_neighbors
 from workers.index_vectors import index_vectors
-from workers.migrate import migrate
 from workers.neighbor_graph import NeighborGraph
 from workers.search_neighbors import compare, nearest, search_around
 from workers.settings import settings
-from workers.stores import close_stores, connect, connection, open_stores
+from workers.stores import connect, connection
 from workers.update_neighbors import load_graph, update_neighbors
 
 CHURN = 0.1
@@ -49,28 +45,11 @@ def main() -> None:
     arguments = parser.parse_args()
     sections = {}
     for count in arguments.students:
-        with prepared(arguments.dimensions):
+        with prepared(EMBEDDING_DIMENSIONS=arguments.dimensions):
             title = f"{count:,} students x {arguments.dimensions}"
             sections[title] = measure(Population.drawn(count, arguments.dimensions))
             print_table(title, sections[title])
     print(f"\nwritten: {write_json('neighbors', sections)}")
-
-
-@contextmanager
-def prepared(dimensions: int) -> Iterator[None]:
-    """Durable embedded services, migrated, with open stores."""
-    with tempfile.TemporaryDirectory() as home, embedded_services(Path(home), durable=True) as urls:
-        os.environ |= {
-            "DATABASE_URL": urls.database_url,
-            "REDIS_URL": urls.redis_url,
-            "EMBEDDING_DIMENSIONS": str(dimensions),
-        }
-        settings.cache_clear()
-        with connect() as conn:
-            migrate(conn)
-        open_stores()
-        yield
-        close_stores()
 
 
 def measure(population: Population) -> list[Figure]:

@@ -19,7 +19,8 @@ from workers import metrics
 from workers.api_keys import Role
 from workers.check_neighbors import read_last_check
 from workers.document_metrics import collect_documents
-from workers.freshness import Kind, KindFreshness, summarize
+from workers.freshness import WAITING_KINDS, Kind
+from workers.freshness_contract import KindFreshness, summarize
 from workers.settings import settings
 from workers.stores import ping_postgres, ping_redis
 
@@ -133,7 +134,10 @@ class _Cluster(Collector):
 
 
 def _contract(row: KindFreshness) -> KindOut:
-    limit_s = settings().freshness_limit_seconds
+    waits = row.kind in WAITING_KINDS
+    limit_s = (
+        settings().user_freshness_limit_seconds if waits else settings().freshness_limit_seconds
+    )
     return KindOut(
         **{name: getattr(row, name) for name in KindOut.model_fields if hasattr(row, name)},
         limit_s=limit_s,

@@ -1,8 +1,9 @@
 -- name: raise_wanted
--- Something changed: each key wants one more run. A dead key gets a new chance. Sorted, so that
--- transactions that raise the same keys lock them in the same order.
-INSERT INTO freshness AS f (kind, key, stale_since, last_event)
-SELECT %(kind)s, key, now(), event_id
+-- Something changed: each key wants one more run. A dead key gets a new chance. Keys of a kind
+-- that waits are not due until they are called. Sorted, so that transactions that raise the same
+-- keys lock them in the same order.
+INSERT INTO freshness AS f (kind, key, stale_since, last_event, not_before)
+SELECT %(kind)s, key, now(), event_id, CASE WHEN %(waits)s THEN 'infinity' ELSE now() END
 FROM unnest(%(keys)s::text[], %(event_ids)s::uuid[]) AS raised (key, event_id)
 ORDER BY key
 ON CONFLICT (kind, key) DO UPDATE SET
@@ -11,7 +12,8 @@ ON CONFLICT (kind, key) DO UPDATE SET
     last_event = excluded.last_event,
     last_sent = now(),
     attempts = CASE WHEN f.dead_at IS NULL THEN f.attempts ELSE 0 END,
-    not_before = CASE WHEN f.dead_at IS NULL THEN f.not_before ELSE now() END,
+    not_before = CASE WHEN f.wanted > f.done AND f.dead_at IS NULL THEN f.not_before
+                      ELSE excluded.not_before END,
     error = CASE WHEN f.dead_at IS NULL THEN f.error END,
     dead_at = NULL
 RETURNING key, wanted;
@@ -88,7 +90,8 @@ UPDATE freshness f SET
     done_event = claimed.event_id,
     done_at = now(),
     stale_since = CASE WHEN f.wanted > claimed.wanted THEN %(started_at)s::timestamptz END,
-    attempts = 0, error = NULL, not_before = now(),
+    attempts = 0, error = NULL,
+    not_before = CASE WHEN f.wanted > claimed.wanted AND %(waits)s THEN 'infinity' ELSE now() END,
     lease_token = NULL, lease_until = NULL, last_sent = now()
 FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(event_ids)s::uuid[])
      AS claimed (key, wanted, event_id)
@@ -158,16 +161,6 @@ WITH overdue AS (
 UPDATE freshness f SET last_sent = now()
 FROM overdue WHERE f.kind = overdue.kind AND f.key = overdue.key
 RETURNING f.kind, f.key, f.lease_token IS NOT NULL AS suspect;
-
--- name: summarize
--- The freshness contract: how much of each kind is fresh, and how old the oldest stale key is.
-SELECT kind,
-    count(*) AS total,
-    count(*) FILTER (WHERE wanted = done) AS fresh,
-    count(*) FILTER (WHERE wanted > done AND dead_at IS NULL) AS stale,
-    count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead,
-    extract(epoch FROM now() - min(stale_since) FILTER (WHERE dead_at IS NULL))::float8 AS oldest_stale_s
-FROM freshness GROUP BY kind;
 
 -- name: read_keys
 -- The ledger's rows for one key, whatever its kind.

@@ -1,3 +1,4 @@
 -- name: is_empty
--- Whether the library holds nothing yet.
-SELECT NOT EXISTS (SELECT FROM students) AND NOT EXISTS (SELECT FROM books);
+-- Whether there is nothing yet.
+SELECT NOT EXISTS (SELECT FROM students) AND NOT EXISTS (SELECT FROM books)
+   AND NOT EXISTS (SELECT FROM posts);

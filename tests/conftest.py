@@ -78,7 +78,7 @@ def fresh_settings() -> Iterator[None]:
 
 def _forget() -> None:
     from actors import wake
-    from workers import metrics, provider_limits, update_neighbors
+    from workers import metrics, provider_limits, update_neighbors, user_cache
     from workers.embedders import embedder
     from workers.settings import settings
 
@@ -88,6 +88,7 @@ def _forget() -> None:
     provider_limits._limiter.cache_clear()
     metrics._pending.clear()
     wake._quiet_until = 0.0
+    user_cache._quiet_until = 0.0
 
 
 @pytest.fixture

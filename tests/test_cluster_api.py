@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tests.facts import all_fresh, borrowed, change, record, student
+from workers.freshness import Kind
 from workers.recompute_student import recompute_student
 
 NAMED = {  # R1.16
@@ -18,7 +19,7 @@ NAMED = {  # R1.16
 
 def kind_of(client: TestClient, kind: str = "student_embedding") -> dict[str, object]:
     body = client.get("/freshness").json()
-    assert [each["kind"] for each in body["kinds"]] == ["student_embedding", "student_neighbors"]
+    assert [each["kind"] for each in body["kinds"]] == list(Kind)
     assert body["ok"] == all(each["ok"] for each in body["kinds"])
     (found,) = (each for each in body["kinds"] if each["kind"] == kind)
     return dict(found)
@@ -97,12 +98,12 @@ def test_metrics_show_the_ledger_and_what_the_workers_did(client: TestClient) ->
     record(borrowed("S1"), borrowed("S2"))
     families = metrics_of(client)
     stale = {each.labels["kind"]: each.value for each in families["freshness_stale"].samples}
-    assert stale == {"student_embedding": 2, "student_neighbors": 0}
+    assert stale == dict.fromkeys(Kind, 0) | {"student_embedding": 2}
 
     recompute_student("S1")
     families = metrics_of(client)
     stale = {each.labels["kind"]: each.value for each in families["freshness_stale"].samples}
-    assert stale == {"student_embedding": 0, "student_neighbors": 2}
+    assert stale == dict.fromkeys(Kind, 0) | {"student_neighbors": 2}
     (generated,) = families["embeddings_generated"].samples
     assert generated.value >= 1
     durations = families["embedding_generation_duration_ms"].samples

@@ -9,7 +9,8 @@ import pytest
 
 from tests.library import change, ledger, make_due, rows
 from workers import freshness
-from workers.freshness import Batch, Failure, Kind, KindFreshness, WakeUp
+from workers.freshness import Batch, Failure, Kind, WakeUp
+from workers.freshness_contract import KindFreshness, summarize
 from workers.stores import transaction
 from workers.worker_name import worker_name
 
@@ -328,8 +329,8 @@ def test_each_key_of_a_vanished_worker_gets_a_message_of_its_own() -> None:
 
 
 def test_the_summary_counts_fresh_stale_and_dead_and_knows_the_oldest() -> None:
-    assert freshness.summarize() == [KindFreshness(kind, 0, 0, 0, 0, None) for kind in Kind]
-    assert freshness.summarize()[0].coverage == 1.0
+    assert summarize() == [KindFreshness(kind, 0, 0, 0, 0, None) for kind in Kind]
+    assert summarize()[0].coverage == 1.0
     raise_keys("fresh 1", "fresh 2")
     finish(claim())
     raise_keys("dead")
@@ -337,7 +338,7 @@ def test_the_summary_counts_fresh_stale_and_dead_and_knows_the_oldest() -> None:
     change("UPDATE freshness SET stale_since = now() - interval '1 day' WHERE key = 'dead'")
     raise_keys("stale")
     change("UPDATE freshness SET stale_since = now() - interval '1 hour' WHERE key = 'stale'")
-    (found, _) = freshness.summarize()
+    (found, *_) = summarize()
     assert (found.total, found.fresh, found.stale, found.dead) == (4, 2, 1, 1)
     assert found.coverage == 0.5
     assert found.oldest_stale_s == pytest.approx(3600, abs=300)

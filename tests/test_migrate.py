@@ -137,10 +137,11 @@ def store_vectors(conn: psycopg.Connection, count: int) -> None:
 
 
 def vector_indexes(conn: psycopg.Connection) -> list[tuple[bool, bool]]:
-    """Whether each HNSW index is valid and ready."""
+    """Whether each HNSW index over students is valid and ready."""
     return conn.execute(
         "SELECT i.indisvalid, i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
         " JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'hnsw'"
+        " AND i.indrelid = 'student_embeddings'::regclass"
     ).fetchall()
 
 

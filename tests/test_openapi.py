@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from api import OPERATIONS
 from routes.events import BODY as EVENTS
 from tests.facts import borrowed, change, record, student, told
+from tests.platform import acted, recompute_all
+from tests.work_off import work_off
 from workers.recompute_student import recompute_student
 
 Json = dict[str, Any]
@@ -163,6 +165,8 @@ def library() -> str:
     )
     event_ids = record(borrowed("S1"), borrowed("S2")).event_ids
     recompute_student("S1")
+    work_off(record(told("post_added", post_id="B", text="a fox"), acted("S1", "B")).wake_ups)
+    recompute_all()
     change("INSERT INTO student_similarity (a, b, sim) VALUES ('S1', 'S2', 0.5)")
     record(student("S2", age=9), student("S4"))
     change("UPDATE freshness SET dead_at = now(), error = 'no' WHERE key = 'S2'")
@@ -204,6 +208,10 @@ def test_the_answers_of_the_writing_routes_are_what_the_document_says(
         ("/import/{table}", "/import/teachers", header, 404),
         ("/students/{student_id}/recompute", "/students/S1/recompute", b"", 202),
         ("/students/{student_id}/recompute", "/students/S99/recompute", b"", 404),
+        ("/users/recompute", "/users/recompute", b"", 202),
+        ("/users/recompute", "/users/recompute", b"", 409),
+        ("/users/recompute", "/users/recompute", b'{"user_ids": ["S1"]}', 202),
+        ("/users/recompute", "/users/recompute", b'{"user_ids": ["S99"]}', 404),
     ):
         answer = client.post(filled, content=content)
         assert answer.status_code == status

@@ -11,6 +11,7 @@ from tests.work_off import work_off
 from workers import freshness, metrics, provider_limits
 from workers.attempt import attempt
 from workers.freshness import Kind, WakeUp
+from workers.freshness_contract import summarize
 from workers.recompute_student import recompute_batch
 from workers.record_events import record_events
 from workers.stores import stores
@@ -165,7 +166,7 @@ def test_a_wrong_key_shows_at_freshness_with_the_reason_and_a_right_one_revives(
     server.api_key = "sk-right"
     configure(OPENAI_API_KEY="sk-wrong")
     work_off(ANY)
-    (kind, _) = client.get("/freshness").json()["kinds"]
+    (kind, *_) = client.get("/freshness").json()["kinds"]
     assert (kind["total"], kind["fresh"], kind["dead"], kind["ok"]) == (1, 0, 1, False)
     shown = client.get("/students/S1").json()["freshness"]["embedding"]
     assert "Incorrect API key provided" in shown["error"]
@@ -208,7 +209,7 @@ def test_bad_answers_are_retried_and_at_last_dead(
         end_pauses()
     work_off(ANY)
     assert len(server.requests) == 3
-    assert freshness.summarize()[0].dead == 1
+    assert summarize()[0].dead == 1
     assert stored_vectors() == set()
 
 

@@ -13,6 +13,7 @@ PARTS = {
     "name": sql.Identifier("some_index"),
     "model": sql.Literal("some-model"),
     "dimensions": sql.Literal(256),
+    "lists": sql.Literal(8),
 }
 STATEMENTS = [
     f"{path.stem}.{name}"

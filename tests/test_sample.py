@@ -1,5 +1,6 @@
 """The sample library: good neighbours can be told from bad ones, and Kinfold finds them."""
 
+import csv
 import filecmp
 import shutil
 import subprocess
@@ -8,11 +9,25 @@ from collections import Counter
 from pathlib import Path
 
 from tests.work_off import work_off
-from workers.freshness import Kind, find_overdue, summarize
-from workers.load_sample import SAMPLE, load_sample
+from workers.freshness import Kind, find_overdue
+from workers.freshness_contract import summarize
+from workers.load_sample import SAMPLE, load_platform, load_sample
 from workers.read_student import read_neighbors, read_student
+from workers.recommend_posts import recommend_posts
 from workers.settings import settings
 from workers.stores import connection
+
+# In the order in which sample/generate.py deals them out.
+TASTES = (
+    "fantasy",
+    "mystery",
+    "science fiction",
+    "historical fiction",
+    "realistic fiction",
+    "humor",
+    "animals",
+    "nonfiction",
+)
 
 
 def load_and_work_off() -> list[str]:
@@ -46,9 +61,33 @@ def test_neighbours_share_their_leading_taste_far_more_often_than_by_chance(stor
 
 def test_everything_is_fresh_after_the_sample_is_worked_off(stores: None) -> None:
     load_and_work_off()
-    assert {(row.kind, row.total, row.fresh) for row in summarize()} == {
-        (kind, 120, 120) for kind in Kind
+    assert {row.kind: (row.total, row.fresh) for row in summarize()} == {
+        Kind.student_embedding: (120, 120),
+        Kind.student_neighbors: (120, 120),
+        Kind.post_embedding: (320, 320),
+        Kind.user_embedding: (40, 40),
+        Kind.user_removal: (0, 0),
     }
+
+
+def test_recommendations_follow_the_hidden_taste_far_more_often_than_by_chance(
+    stores: None,
+) -> None:
+    load_platform()
+    with (SAMPLE / "posts.csv").open(newline="") as file:
+        posts = list(csv.DictReader(file))
+    taste_of_post = {
+        post["post_id"]: next(taste for taste in TASTES if f"{taste}:" in post["text"].lower())
+        for post in posts
+    }
+    followed = []
+    for number in range(40):
+        found = recommend_posts(f"U{number + 1:02d}", 10)
+        assert found.based_on == "interests"
+        tastes = [taste_of_post[each.post_id] for each in found.recommendations]
+        assert len(tastes) == 10
+        followed += [taste == TASTES[number % len(TASTES)] for taste in tastes]
+    assert sum(followed) / len(followed) > 4 / len(TASTES)
 
 
 def test_the_sample_is_loaded_once(stores: None) -> None:
@@ -56,9 +95,10 @@ def test_the_sample_is_loaded_once(stores: None) -> None:
     assert not load_sample()
 
 
-def test_the_generator_makes_the_files_that_are_there(tmp_path: Path) -> None:
-    for name in ("generate.py", "catalog.csv"):
+def test_the_generators_make_the_files_that_are_there(tmp_path: Path) -> None:
+    for name in ("generate.py", "generate_posts.py", "catalog.csv"):
         shutil.copy(SAMPLE / name, tmp_path)
-    subprocess.run([sys.executable, "generate.py"], cwd=tmp_path, check=True, capture_output=True)
-    for name in ("students.csv", "checkouts.csv"):
+    for name in ("generate.py", "generate_posts.py"):
+        subprocess.run([sys.executable, name], cwd=tmp_path, check=True, capture_output=True)
+    for name in ("students.csv", "checkouts.csv", "posts.csv", "actions.csv"):
         assert filecmp.cmp(SAMPLE / name, tmp_path / name, shallow=False)

@@ -25,6 +25,7 @@ from tests.processes import LIMIT_SECONDS, eventually
 from workers import freshness
 from workers.freshness import Kind
 from workers.prune_history import prune_history
+from workers.runs import RunKind
 from workers.scheduled_jobs import firing, register_job, unfired_since
 from workers.stores import stores, transaction
 
@@ -150,6 +151,28 @@ def test_restarts_every_30_minutes_starve_no_2_hour_slot() -> None:
         now += timedelta(minutes=30)
     assert slots() == [START.replace(minute=0) + timedelta(hours=h) for h in range(2, 48, 2)]
     assert len(sent) == 23
+
+
+@usable
+def test_restarts_every_30_minutes_recompute_users_once_in_each_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (users,) = (job for job in scheduler.JOBS if job.name == "recompute_users")
+    assert users.cron == EVERY_2_HOURS
+    begun: list[RunKind] = []
+    monkeypatch.setattr(scheduler, "send_run", lambda _, kind: begun.append(kind))
+    register_job(users.name, users.cron)
+    change("UPDATE schedules SET created_at = %s", START)
+    now = START
+    for _ in range(4 * 12):
+        register_job(users.name, users.cron)  # what a scheduler does first
+        fire(users, now)
+        change("UPDATE runs SET state = 'done' WHERE state = 'queued'")
+        now += timedelta(minutes=30)
+    assert begun == [RunKind.recompute_users] * 11
+    fired = rows("SELECT slot FROM job_runs WHERE job = 'recompute_users' ORDER BY slot")
+    expected = [START.replace(minute=0) + timedelta(hours=h) for h in range(2, 24, 2)]
+    assert [slot for (slot,) in fired] == expected
 
 
 @usable

@@ -4,10 +4,19 @@ from collections import deque
 from collections.abc import Iterable
 
 from workers.freshness import Kind, WakeUp
+from workers.recompute_post import recompute_post
 from workers.recompute_student import recompute_student
+from workers.recompute_users import recompute_user
+from workers.remove_user import remove_user
 from workers.update_neighbors import update_neighbors
 
-WORKERS = {Kind.student_embedding: recompute_student, Kind.student_neighbors: update_neighbors}
+WORKERS = {
+    Kind.student_embedding: recompute_student,
+    Kind.student_neighbors: update_neighbors,
+    Kind.post_embedding: recompute_post,
+    Kind.user_embedding: recompute_user,
+    Kind.user_removal: remove_user,
+}
 
 
 def work_off(wake_ups: Iterable[WakeUp]) -> list[WakeUp]:

@@ -8,22 +8,32 @@ back leaves no trace.
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, cast
+from typing import cast
 from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from workers.apply_posts import (
+    delete_posts,
+    delete_users,
+    insert_actions,
+    upsert_posts,
+)
+from workers.effects import Effects, Identified, merge, returned_ids
 from workers.events import (
     BookChanged,
     BookDeleted,
     CheckoutAdded,
     CheckoutReturned,
     Event,
+    PostChanged,
+    PostDeleted,
     StudentChanged,
     StudentDeleted,
+    UserAction,
+    UserDeleted,
 )
 from workers.freshness import Kind, forget_keys, lock_keys
 from workers.graph_changes import lock_graph, record_change
@@ -46,38 +56,10 @@ DELETE_STUDENTS = query("apply_facts.delete_students")
 
 STUDENT_KINDS = (Kind.student_embedding, Kind.student_neighbors)
 
-Outcome = Literal["inserted", "updated", "unchanged", "deleted", "duplicate"]
+Deletion = StudentDeleted | BookDeleted | PostDeleted | UserDeleted
+SUBJECTS = ("student_id", "book_id", "user_id", "post_id")
+
 Loan = tuple[str, str, date]
-Identified = tuple[UUID, Event]
-
-
-@dataclass
-class Effects:
-    """What a list of events did.
-
-    `outcomes` has one entry per event; `stale` maps kind and key to the events that made the
-    key stale.
-    """
-
-    outcomes: dict[UUID, Outcome] = field(default_factory=dict)
-    stale: dict[Kind, dict[str, set[UUID]]] = field(
-        default_factory=lambda: {kind: defaultdict(set) for kind in Kind}
-    )
-
-    def note(self, kind: Kind, key: str, event_id: UUID) -> None:
-        """Note that the event made the key stale."""
-        self.stale[kind][key].add(event_id)
-
-    def consequential(self) -> set[UUID]:
-        """The events that changed a row or made something stale."""
-        changed = {event_id for event_id, what in self.outcomes.items() if what != "unchanged"}
-        causes = (events for keys in self.stale.values() for events in keys.values())
-        return changed.union(*causes)
-
-    def forget_student(self, student_id: str) -> None:
-        """A deleted student has nothing to be fresh."""
-        for kind in STUDENT_KINDS:
-            self.stale[kind].pop(student_id, None)
 
 
 def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effects:
@@ -88,8 +70,12 @@ def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effec
         _upsert_students(conn, [e for e in upserts if isinstance(e[1], StudentChanged)], effects)
         loans = [e for e in upserts if isinstance(e[1], CheckoutAdded | CheckoutReturned)]
         _upsert_checkouts(conn, loans, effects)
+        upsert_posts(conn, [e for e in upserts if isinstance(e[1], PostChanged)], effects)
+        insert_actions(conn, [e for e in upserts if isinstance(e[1], UserAction)], effects)
         _delete_books(conn, [e for e in deletions if isinstance(e[1], BookDeleted)], effects)
         _delete_students(conn, [e for e in deletions if isinstance(e[1], StudentDeleted)], effects)
+        delete_posts(conn, [e for e in deletions if isinstance(e[1], PostDeleted)], effects)
+        delete_users(conn, [e for e in deletions if isinstance(e[1], UserDeleted)], effects)
     return effects
 
 
@@ -119,11 +105,9 @@ def _steps(
     told_ids: dict[Loan, str | None] = {}
     for event_id, event in events:
         subjects = {
-            (name, value)
-            for name in ("student_id", "book_id")
-            if (value := getattr(event, name, None)) is not None
+            (name, value) for name in SUBJECTS if (value := getattr(event, name, None)) is not None
         }
-        if isinstance(event, StudentDeleted | BookDeleted):
+        if isinstance(event, Deletion):
             deletions.append((event_id, event))
             deleted |= subjects
             continue
@@ -144,50 +128,14 @@ def _steps(
     yield upserts, deletions
 
 
-@dataclass(frozen=True)
-class _Merged:
-    """Events about the same row merged into one set of fields; later ones win.
-
-    `repeats` judges every event but a row's first by what it added to those before it.
-    """
-
-    keys: dict[UUID, Hashable]
-    facts: dict[Hashable, dict[str, object]]
-    repeats: dict[UUID, Outcome]
-
-    def judge(self, effects: Effects, inserted: set[Hashable], updated: set[Hashable]) -> None:
-        """Give every event its outcome, once it is known what happened to the rows."""
-        for event_id, key in self.keys.items():
-            if key in inserted or key in updated:
-                first: Outcome = "inserted" if key in inserted else "updated"
-                effects.outcomes[event_id] = self.repeats.get(event_id, first)
-            else:
-                effects.outcomes[event_id] = "unchanged"
-
-
-def _merge(events: Sequence[Identified], *identity: str) -> _Merged:
-    merged = _Merged({}, {}, {})
-    for event_id, event in events:
-        parts = tuple(getattr(event, name) for name in identity)
-        key: Hashable = parts[0] if len(parts) == 1 else parts
-        facts = event.facts(*identity)
-        merged.keys[event_id] = key
-        known = merged.facts.setdefault(key, facts)
-        if known is not facts:
-            adds = any(name not in known or known[name] != facts[name] for name in facts)
-            merged.repeats[event_id] = "updated" if adds else "unchanged"
-            known.update(facts)
-    return merged
-
-
 def _upsert_students(
     conn: psycopg.Connection, events: Sequence[Identified], effects: Effects
 ) -> None:
     if not events:
         return
-    merged = _merge(events, "student_id")
-    inserted = _ids(conn, INSERT_STUDENTS, list(merged.facts))
-    updated = _ids(conn, UPDATE_STUDENTS, list(merged.facts), list(merged.facts.values()))
+    merged = merge(events, "student_id")
+    inserted = returned_ids(conn, INSERT_STUDENTS, list(merged.facts))
+    updated = returned_ids(conn, UPDATE_STUDENTS, list(merged.facts), list(merged.facts.values()))
     merged.judge(effects, inserted, updated)
     for event_id, student_id in merged.keys.items():
         if student_id in inserted | updated:
@@ -197,9 +145,9 @@ def _upsert_students(
 def _upsert_books(conn: psycopg.Connection, events: Sequence[Identified], effects: Effects) -> None:
     if not events:
         return
-    merged = _merge(events, "book_id")
-    inserted = _ids(conn, INSERT_BOOKS, list(merged.facts))
-    updated = _ids(conn, UPDATE_BOOKS, list(merged.facts), list(merged.facts.values()))
+    merged = merge(events, "book_id")
+    inserted = returned_ids(conn, INSERT_BOOKS, list(merged.facts))
+    updated = returned_ids(conn, UPDATE_BOOKS, list(merged.facts), list(merged.facts.values()))
     merged.judge(effects, inserted, updated)
     # A book that is new to the table has no readers yet.
     _note_readers(conn, merged.keys, updated - inserted, effects)
@@ -210,15 +158,15 @@ def _upsert_checkouts(
 ) -> None:
     if not events:
         return
-    merged = _merge(events, "student_id", "book_id", "checkout_date")
+    merged = merge(events, "student_id", "book_id", "checkout_date")
     loans = cast(list[Loan], list(merged.facts))
     columns: dict[str, list[str] | list[date]] = {
         "student_ids": [student_id for student_id, _, _ in loans],
         "book_ids": [book_id for _, book_id, _ in loans],
         "checkout_dates": [checkout_date for _, _, checkout_date in loans],
     }
-    _ids(conn, INSERT_BOOKS, columns["book_ids"])
-    _ids(conn, INSERT_STUDENTS, columns["student_ids"])
+    returned_ids(conn, INSERT_BOOKS, columns["book_ids"])
+    returned_ids(conn, INSERT_STUDENTS, columns["student_ids"])
 
     named = {
         checkout_id: loan
@@ -252,9 +200,9 @@ def _delete_books(conn: psycopg.Connection, events: Sequence[Identified], effect
     if not events:
         return
     keys = {event_id: event.book_id for event_id, event in events if isinstance(event, BookDeleted)}
-    _ids(conn, LOCK_BOOKS, list(keys.values()))
+    returned_ids(conn, LOCK_BOOKS, list(keys.values()))
     _note_readers(conn, keys, set(keys.values()), effects)
-    deleted = _ids(conn, DELETE_BOOKS, list(keys.values()))
+    deleted = returned_ids(conn, DELETE_BOOKS, list(keys.values()))
     for event_id, book_id in keys.items():
         effects.outcomes[event_id] = "deleted" if book_id in deleted else "unchanged"
 
@@ -280,11 +228,11 @@ def _delete_students(
     for deleted_id, holder, members_left in holders:
         if members_left < settings().least_members:
             effects.note(Kind.student_neighbors, holder, event_of[deleted_id])
-    deleted = _ids(conn, DELETE_STUDENTS, ids)
+    deleted = returned_ids(conn, DELETE_STUDENTS, ids)
     record_change(conn, changed=[holder for _, holder, _ in holders], removed=ids)
     forget_keys(conn, STUDENT_KINDS, ids)
     for student_id in ids:
-        effects.forget_student(student_id)
+        effects.forget(STUDENT_KINDS, student_id)
     for event_id, student_id in keys.items():
         effects.outcomes[event_id] = "deleted" if student_id in deleted else "unchanged"
 
@@ -304,14 +252,3 @@ def _note_readers(
     for event_id, book_id in keys.items():
         for student_id in readers[book_id]:
             effects.note(Kind.student_embedding, student_id, event_id)
-
-
-def _ids(
-    conn: psycopg.Connection,
-    sql: str,
-    ids: Sequence[object],
-    facts: Sequence[Mapping[str, object]] = (),
-) -> set[Hashable]:
-    """Run a statement over ids (and their facts) and return the ids it returns."""
-    parameters = {"ids": list(ids), "facts": [Jsonb(fact) for fact in facts]}
-    return {key for (key,) in conn.execute(sql, parameters)}

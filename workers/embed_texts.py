@@ -15,6 +15,7 @@ from workers.errors import (
     ProviderRefusedError,
     ProviderUnavailableError,
 )
+from workers.events import LARGEST_COMPONENT, SMALLEST_MAGNITUDE
 from workers.metrics import EMBEDDING_DURATION, EMBEDDINGS_GENERATED, INVALID_EMBEDDINGS
 from workers.provider_limits import estimate_tokens, pause
 from workers.settings import settings
@@ -23,8 +24,6 @@ Vector = NDArray[np.float32]
 
 REQUEST_MAX_INPUTS = 2048
 REQUEST_MAX_TOKENS = 300_000
-LARGEST_COMPONENT = 2.0
-SMALLEST_MAGNITUDE = 0.1
 HARMLESS_TEXT = "A short text."
 
 

@@ -1,11 +1,13 @@
 """What can be told to Kinfold: one model per event type, used by the API and the CSV import."""
 
-from datetime import date
-from typing import Annotated, Literal
+import math
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -14,7 +16,14 @@ from pydantic import (
     TypeAdapter,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+
+POST_DIMENSIONS = 384
+LARGEST_COMPONENT = 2.0
+SMALLEST_MAGNITUDE = 0.1
+# How far the clock of whoever tells an event may be ahead of ours.
+CLOCK_SKEW = timedelta(days=1)
 
 
 def _no_control_characters(text: str) -> str:
@@ -53,6 +62,23 @@ def _band_name(value: object) -> object:
     )
 
 
+def _post_vector(vector: list[float]) -> list[float]:
+    """What can be compared by cosine; the same bounds as for a provider's vectors."""
+    if len(vector) != POST_DIMENSIONS:
+        raise ValueError(f"an embedding has {POST_DIMENSIONS} numbers, not {len(vector)}")
+    if not all(-LARGEST_COMPONENT <= number <= LARGEST_COMPONENT for number in vector):
+        raise ValueError("an embedding's numbers are finite and within [-2, 2]")
+    if math.hypot(*vector) < SMALLEST_MAGNITUDE:
+        raise ValueError("an embedding's magnitude is at least 0.1")
+    return vector
+
+
+def _not_in_the_future(time: datetime) -> datetime:
+    if time > datetime.now(UTC) + CLOCK_SKEW:
+        raise ValueError("lies more than a day in the future")
+    return time
+
+
 # For the OpenAPI document only: the validators beside them say in words what is wrong.
 PRINTABLE_PATTERN = Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
 NO_NUL_PATTERN = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
@@ -87,6 +113,20 @@ Band = Annotated[
     BeforeValidator(_band_name),
 ]
 Rating = Annotated[int, Field(ge=1, le=5)]
+Time = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
+# NaN and infinity are refused with the rest, once and not 384 times.
+PostVector = Annotated[
+    list[Annotated[float, Field(allow_inf_nan=True)]], AfterValidator(_post_vector)
+]
+Action = Literal[
+    "view_post",
+    "like_post",
+    "comment_post",
+    "bookmark_post",
+    "share_post",
+    "hide_post",
+    "dislike_post",
+]
 # Bounds stand before it: after a validator they are checked but not in the document.
 SixDecimals = AfterValidator(_six_decimals)
 
@@ -196,8 +236,68 @@ def _not_before_checkout(value: date | None, info: ValidationInfo) -> date | Non
     return value
 
 
+class PostChanged(EventBase):
+    """A post is new or differs. Its vector is the given one, or made from its text."""
+
+    event_type: Literal["post_added", "post_updated"]
+    post_id: Id
+    text: (
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True),
+            AfterValidator(_no_nul),
+        ]
+        | None
+    ) = None
+    embedding: PostVector | None = None
+    created_at: Time | None = None
+
+    @model_validator(mode="after")
+    def _has_content(self) -> Self:
+        if self.text is None and self.embedding is None:
+            raise ValueError("a post has a text, an embedding, or both")
+        return self
+
+    def facts(self, *identity: str) -> dict[str, object]:
+        """A text without an embedding takes the place of one that was given before."""
+        return {"embedding": None} | super().facts(*identity)
+
+
+class PostDeleted(EventBase):
+    """A post is gone, and what users did with it."""
+
+    event_type: Literal["post_deleted"]
+    post_id: Id
+
+
+class UserAction(EventBase):
+    """A user did something with a post, now or at `created_at`; neither need be known yet."""
+
+    event_type: Literal["user_action"]
+    user_id: Id
+    post_id: Id
+    action: Action
+    created_at: Time | None = None
+
+
+class UserDeleted(EventBase):
+    """A user is gone, and with them everything kept or derived about them."""
+
+    event_type: Literal["user_deleted"]
+    user_id: Id
+
+
 Event = Annotated[
-    StudentChanged | StudentDeleted | BookChanged | BookDeleted | CheckoutAdded | CheckoutReturned,
+    StudentChanged
+    | StudentDeleted
+    | BookChanged
+    | BookDeleted
+    | CheckoutAdded
+    | CheckoutReturned
+    | PostChanged
+    | PostDeleted
+    | UserAction
+    | UserDeleted,
     Field(discriminator="event_type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -32,7 +32,6 @@ FAIL = query("freshness.fail")
 RECORD_ATTEMPTS = query("freshness.record_attempts")
 BURY_LOST = query("freshness.bury_lost")
 FIND_OVERDUE = query("freshness.find_overdue")
-SUMMARIZE = query("freshness.summarize")
 READ_KEYS = query("freshness.read_keys")
 RESEND_STALE = query("freshness.resend_stale")
 RAISE_ALL = query("freshness.raise_all")
@@ -46,9 +45,21 @@ class Kind(StrEnum):
 
     student_embedding = "student_embedding"
     student_neighbors = "student_neighbors"
+    post_embedding = "post_embedding"
+    user_embedding = "user_embedding"
+    user_removal = "user_removal"
 
 
-QUEUE_OF = {Kind.student_embedding: Queue.live, Kind.student_neighbors: Queue.live}
+# Stale keys of these wait until a schedule or a person calls them (workers/call_keys.py).
+WAITING_KINDS = frozenset({Kind.user_embedding})
+
+QUEUE_OF = {
+    Kind.student_embedding: Queue.live,
+    Kind.student_neighbors: Queue.live,
+    Kind.post_embedding: Queue.live,
+    Kind.user_embedding: Queue.batch,
+    Kind.user_removal: Queue.live,
+}
 
 
 @dataclass(frozen=True)
@@ -105,23 +116,6 @@ class KeyFreshness:
     dead: bool
 
 
-@dataclass(frozen=True)
-class KindFreshness:
-    """The contract for one kind; ages in seconds, coverage in [0, 1]."""
-
-    kind: Kind
-    total: int
-    fresh: int
-    stale: int
-    dead: int
-    oldest_stale_s: float | None
-
-    @property
-    def coverage(self) -> float:
-        """Share of keys that are fresh; 1 when there is nothing to keep fresh."""
-        return self.fresh / self.total if self.total else 1.0
-
-
 def raise_wanted(
     conn: psycopg.Connection, kind: Kind, causes: Mapping[str, UUID | None]
 ) -> dict[str, int]:
@@ -133,7 +127,13 @@ def raise_wanted(
     if not causes:
         return {}
     rows = conn.execute(
-        RAISE, {"kind": kind, "keys": list(causes), "event_ids": list(causes.values())}
+        RAISE,
+        {
+            "kind": kind,
+            "keys": list(causes),
+            "event_ids": list(causes.values()),
+            "waits": kind in WAITING_KINDS,
+        },
     )
     return dict(rows.fetchall())
 
@@ -166,6 +166,9 @@ def batch_size(kind: Kind) -> int:
     return {
         Kind.student_embedding: settings().embedding_batch_size,
         Kind.student_neighbors: settings().neighbor_batch_size,
+        Kind.post_embedding: settings().embedding_batch_size,
+        Kind.user_embedding: settings().user_batch_size,
+        Kind.user_removal: settings().user_batch_size,
     }[kind]
 
 
@@ -244,6 +247,7 @@ def mark_done(
             "wanteds": [claim.wanted for claim in claims],
             "event_ids": [claim.last_event for claim in claims],
             "started_at": batch.started_at,
+            "waits": batch.kind in WAITING_KINDS,
         },
     ).fetchall()
     _record_attempts(conn, batch, dict.fromkeys(keys), raised or {})
@@ -348,13 +352,6 @@ def resend_stale() -> None:
     """
     with connection() as conn:
         conn.execute(RESEND_STALE)
-
-
-def summarize() -> list[KindFreshness]:
-    """The contract of every kind, also of those that have no keys yet."""
-    with connection() as conn, conn.cursor(row_factory=class_row(KindFreshness)) as cursor:
-        found = {row.kind: row for row in cursor.execute(SUMMARIZE)}
-    return [found.get(kind) or KindFreshness(kind, 0, 0, 0, 0, None) for kind in Kind]
 
 
 def read_keys(key: str, kinds: Sequence[Kind]) -> dict[Kind, KeyFreshness]:

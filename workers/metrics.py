@@ -86,6 +86,17 @@ DOCUMENTS_UNCHANGED = Total(
 DOCUMENTS_FAILED = Total(
     "documents_failed_total", "Documents that a run could not embed, by reason.", ("reason",)
 )
+USER_CACHE_HITS = Total(
+    "user_cache_hits_total", "Reads of a user's vector that Redis could answer."
+)
+USER_CACHE_MISSES = Total(
+    "user_cache_misses_total", "Reads of a user's vector that had to ask Postgres."
+)
+USERS_RECOMPUTED = Total(
+    "users_recomputed_total",
+    "Users looked at: embedded, or the reason why there is no vector.",
+    ("outcome",),
+)
 TOTALS = (
     EMBEDDINGS_GENERATED,
     INVALID_EMBEDDINGS,
@@ -97,6 +108,9 @@ TOTALS = (
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_UNCHANGED,
     DOCUMENTS_FAILED,
+    USER_CACHE_HITS,
+    USER_CACHE_MISSES,
+    USERS_RECOMPUTED,
 )
 DISTRIBUTIONS = (EMBEDDING_DURATION,)
 

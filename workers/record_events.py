@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.errors import DeadlockDetected, ForeignKeyViolation, UniqueViolation
 
-from workers.apply_facts import Effects, Identified, Outcome, apply_facts
+from workers.apply_facts import apply_facts
+from workers.effects import Effects, Identified, Outcome
 from workers.events import Event
-from workers.freshness import Kind, WakeUp, raise_wanted, wake_ups
+from workers.freshness import WAITING_KINDS, Kind, WakeUp, raise_wanted, wake_ups
 from workers.queries import query
 from workers.stores import transaction
 
@@ -118,5 +119,5 @@ def _raise_stale(
             ordered = {key: sorted(ids, key=position.__getitem__) for key, ids in causes.items()}
             wanted = raise_wanted(conn, kind, {key: ids[-1] for key, ids in ordered.items()})
             log_effects(conn, kind, ordered, wanted)
-            wakes += wake_ups(kind, wanted)
+            wakes += wake_ups(kind, wanted) if kind not in WAITING_KINDS else []
     return wakes

@@ -45,6 +45,8 @@ class RunKind(StrEnum):
     documents_stale = "documents_stale"
     documents_cleanup = "documents_cleanup"
     documents_ids = "documents_ids"
+    recompute_users = "recompute_users"
+    recompute_named_users = "recompute_named_users"
 
 
 @dataclass(frozen=True)

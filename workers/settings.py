@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.api_keys import ApiKey, parse_api_keys
 from workers.errors import SettingsError
+from workers.events import POST_DIMENSIONS, Action
 
 OPENAI_DEFAULT_MODEL = "text-embedding-3-small"
 HASHING_MODEL = "hashing-words-v1"
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     embedding_dimensions: int = Field(default=1536, ge=8, le=4000)
     document_embedding_model: str | None = None
     document_embedding_dimensions: int = Field(default=300, ge=8, le=4000)
+    post_embedding_model: str | None = None
     embedding_batch_size: int = Field(default=50, ge=1, le=2048)
     embedding_timeout_s: float = Field(default=20, gt=0)
     embedding_requests_per_minute: int = Field(default=3000, ge=1)
@@ -82,6 +84,25 @@ class Settings(BaseSettings):
     document_overlap_seconds: float = Field(default=300, ge=0)
     document_version_grace_days: float = Field(default=7, ge=0)
     document_staleness_limit_seconds: float = Field(default=86_400, gt=0)
+    user_batch_size: int = Field(default=2000, ge=1, le=10_000)
+    look_back_days: float = Field(default=30, gt=0, le=36_500)
+    min_interactions: int = Field(default=1, ge=1)
+    view_weight: float = Field(default=1, ge=0, le=1000)
+    like_weight: float = Field(default=5, ge=0, le=1000)
+    comment_weight: float = Field(default=8, ge=0, le=1000)
+    bookmark_weight: float = Field(default=7, ge=0, le=1000)
+    share_weight: float = Field(default=10, ge=0, le=1000)
+    hide_weight: float = Field(default=0, ge=-1000, le=0)
+    dislike_weight: float = Field(default=0, ge=-1000, le=0)
+    action_half_life_days: float | None = Field(default=None, gt=0)
+    post_weight_cap: float | None = Field(default=None, gt=0)
+    user_cache_days: float = Field(default=7, gt=0)
+
+    recommendation_candidates: int = Field(default=200, ge=1, le=1000)
+    similarity_weight: float = Field(default=0.7, ge=0, le=1)
+    recency_weight: float = Field(default=0.2, ge=0, le=1)
+    engagement_weight: float = Field(default=0.1, ge=0, le=1)
+    recency_half_life_days: float = Field(default=7, gt=0)
 
     lease_seconds: float = Field(default=120, gt=0)
     max_attempts: int = Field(default=5, ge=1)
@@ -91,6 +112,7 @@ class Settings(BaseSettings):
     resend_after_seconds: float = Field(default=10, gt=0)
 
     freshness_limit_seconds: float = Field(default=60, gt=0)
+    user_freshness_limit_seconds: float = Field(default=9000, gt=0)
     history_days: int = Field(default=90, ge=1)
 
     @model_validator(mode="before")
@@ -103,6 +125,13 @@ class Settings(BaseSettings):
     def _production_needs_keys(self) -> Self:
         if self.kinfold_env == "production" and not self.api_keys:
             raise ValueError("API_KEYS: production does not start without keys")
+        return self
+
+    @model_validator(mode="after")
+    def _recommendations_need_a_weight(self) -> Self:
+        # Users without a vector are ranked by the last two alone.
+        if self.recency_weight + self.engagement_weight == 0:
+            raise ValueError("RECENCY_WEIGHT and ENGAGEMENT_WEIGHT: one must be above 0")
         return self
 
     @property
@@ -128,6 +157,24 @@ class Settings(BaseSettings):
         return EmbeddingSpec(
             self.document_embedding_model or self.model, self.document_embedding_dimensions
         )
+
+    @property
+    def post_embedding(self) -> EmbeddingSpec:
+        """Vectors of posts, and so of users. Those that are given must be this model's too."""
+        return EmbeddingSpec(self.post_embedding_model or self.model, POST_DIMENSIONS)
+
+    @property
+    def action_weights(self) -> dict[Action, float]:
+        """What each action says about a user's interest in a post."""
+        return {
+            "view_post": self.view_weight,
+            "like_post": self.like_weight,
+            "comment_post": self.comment_weight,
+            "bookmark_post": self.bookmark_weight,
+            "share_post": self.share_weight,
+            "hide_post": self.hide_weight,
+            "dislike_post": self.dislike_weight,
+        }
 
     @property
     def least_members(self) -> int:

@@ -1,0 +1,18 @@
+"""Hourly: build the index over users' vectors once there are enough, and anew when they double."""
+
+import dramatiq
+
+from actors.broker import broker
+from workers import index_users as work
+from workers.queues import Queue
+from workers.stores import connect
+
+# Building over a large population takes minutes and blocks nobody.
+TIME_LIMIT_MS = 3600 * 1000
+
+
+@dramatiq.actor(queue_name=Queue.batch, broker=broker, time_limit=TIME_LIMIT_MS)
+def index_users() -> None:
+    """Build the index if it is needed and missing, on a connection of its own."""
+    with connect() as conn:
+        work.index_users(conn)

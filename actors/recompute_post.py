@@ -1,0 +1,16 @@
+"""A post is new or differs: bring its vector up to date."""
+
+import dramatiq
+
+from actors.broker import broker
+from actors.wake import send, wakes
+from workers import recompute_post as work
+from workers.freshness import Kind
+from workers.queues import Queue
+
+
+@wakes(Kind.post_embedding)
+@dramatiq.actor(queue_name=Queue.live, broker=broker)
+def recompute_post(post_id: str) -> None:
+    """Recompute the vectors of this post and of others that are stale."""
+    send(work.recompute_post(post_id))

@@ -1,0 +1,16 @@
+"""A user was deleted: take the copy of the vector out of Redis."""
+
+import dramatiq
+
+from actors.broker import broker
+from actors.wake import send, wakes
+from workers import remove_user as work
+from workers.freshness import Kind
+from workers.queues import Queue
+
+
+@wakes(Kind.user_removal)
+@dramatiq.actor(queue_name=Queue.live, broker=broker)
+def remove_user(user_id: str) -> None:
+    """Remove this user and others that were deleted."""
+    send(work.remove_user(user_id))

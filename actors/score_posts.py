@@ -1,0 +1,16 @@
+"""Every ten minutes: how engaging each post is."""
+
+import dramatiq
+import structlog
+
+from actors.broker import broker
+from workers import score_posts as work
+from workers.queues import Queue
+
+log = structlog.get_logger()
+
+
+@dramatiq.actor(queue_name=Queue.batch, broker=broker)
+def score_posts() -> None:
+    """Sum up the actions."""
+    log.info("posts_scored", changed=work.score_posts())
