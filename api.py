@@ -29,9 +29,9 @@ OPERATIONS = (
     *imports.OPERATIONS,
     *students.OPERATIONS,
     *runs.OPERATIONS,
-    *users.OPERATIONS,
     *document_versions.OPERATIONS,
     *documents.OPERATIONS,
+    *users.OPERATIONS,
     *cluster.OPERATIONS,
 )
 
