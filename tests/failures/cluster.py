@@ -80,7 +80,7 @@ class Line:
 
     def _group_gone(self) -> bool:
         return not any(
-            process.status() != psutil.STATUS_ZOMBIE
+            process.info["status"] != psutil.STATUS_ZOMBIE
             for process in psutil.process_iter(["status"])
             if _group_of(process.pid) == self.process.pid
         )

@@ -40,11 +40,11 @@ def test_a_provider_that_fails_during_an_outage_of_redis_burns_no_attempt(
     cluster: Cluster, provider: EmbeddingsServer
 ) -> None:
     provider.before_answer = held = Held()
+    provider.fail_next(Fault("status", 503))
     cluster.start_all(EMBEDDING_TIMEOUT_S=120, LEASE_SECONDS=300, MAX_ATTEMPTS=1)
     cluster.tell([*books(2), checkout("S1", "B1")])
     held.wait_for()
     cluster.servers.redis.stop()
-    provider.fail_next(Fault("status", 503))
     held.let_go()
     eventually(failures, cluster.output)
     assert rows("SELECT attempts, dead_at FROM freshness") == [(0, None)]

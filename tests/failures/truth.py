@@ -39,14 +39,13 @@ def assert_nothing_is_half_written() -> None:
     The two directions of an edge may differ only while one of the two students is stale.
     """
     spec = settings().student_embedding
-    model, dimensions = spec.model, spec.dimensions
     for student_id, text, digest in rows(
         "SELECT student_id, text, content_hash FROM student_profiles"
         " JOIN student_embeddings USING (student_id) WHERE (model, dimensions) = (%s, %s)",
-        model,
-        dimensions,
+        spec.model,
+        spec.dimensions,
     ):
-        assert recompute_student.content_hash(model, dimensions, text) == digest, student_id
+        assert recompute_student.content_hash(spec, text) == digest, student_id
     disagreeing = rows(
         "SELECT x.a, x.b, x.sim, y.sim FROM student_similarity x"
         " JOIN student_similarity y ON (x.a, x.b) = (y.b, y.a) WHERE abs(x.sim - y.sim) > 1e-5"
