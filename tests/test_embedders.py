@@ -261,12 +261,18 @@ def test_a_huge_retry_after_is_cut_to_an_hour() -> None:
 
 
 @usable
+def test_requests_that_fail_together_count_as_one_failure() -> None:
+    for _ in range(8):
+        assert 1 <= provider_limits.pause(None) <= 2
+
+
+@usable
 def test_pauses_double_with_each_failure_and_start_over_after_a_success(
     embeddings_server: EmbeddingsServer,
 ) -> None:
     for ceiling in (2, 4, 8, 16, 32, 60, 60):
         assert ceiling / 2 <= provider_limits.pause(None) <= ceiling
-    open_clients().redis.delete(provider_limits.PAUSED)
+        open_clients().redis.delete(provider_limits.PAUSED)
     embed("text")
     assert provider_limits.pause(None) <= 2
 

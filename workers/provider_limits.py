@@ -29,6 +29,21 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
 end
 """
 
+# The same with a pause that doubles with each failure in a row; returns its milliseconds. Failures
+# during a pause are of requests that were under way when it began: one outage, not many in a row.
+PAUSE_LONGER = """
+local failures = tonumber(redis.call('GET', KEYS[2]) or 0)
+if failures == 0 or redis.call('EXISTS', KEYS[1]) == 0 then
+    failures = redis.call('INCR', KEYS[2])
+    redis.call('EXPIRE', KEYS[2], 600)
+end
+local pause = math.floor(ARGV[1] * math.min(2 ^ failures, ARGV[2]) * 1000)
+if redis.call('PTTL', KEYS[1]) < pause then
+    redis.call('SET', KEYS[1], 1, 'PX', pause)
+end
+return pause
+"""
+
 log = structlog.get_logger()
 
 
@@ -70,13 +85,10 @@ def pause(retry_after: str | None) -> float:
     """
     client = stores().redis
     told = _seconds_told(retry_after)
-    if told is not None:
-        seconds = min(told, LONGEST_RETRY_AFTER_S)
-    else:
-        failures = int(client.incr(FAILURES))
-        client.expire(FAILURES, 600)
+    if told is None:
         spread = random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
-        seconds = spread * min(2.0**failures, LONGEST_PAUSE_S)
+        return int(client.eval(PAUSE_LONGER, 2, PAUSED, FAILURES, spread, LONGEST_PAUSE_S)) / 1000
+    seconds = min(told, LONGEST_RETRY_AFTER_S)
     client.eval(PAUSE, 1, PAUSED, max(int(seconds * 1000), 1))
     return seconds
 
