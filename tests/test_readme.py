@@ -23,7 +23,8 @@ from embedded.ports import free_port
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-PAGES = (README, ARCHITECTURE)
+RELIABILITY = ROOT / "docs" / "reliability.md"
+PAGES = (README, ARCHITECTURE, RELIABILITY)
 
 WRITTEN_PORT = 8000
 START_SECONDS = 120

@@ -36,7 +36,7 @@ class Crew:
         self._locks = {name: threading.Lock() for name in LINES}
         environment = {**os.environ, "HOST": "127.0.0.1", "PORT": str(self.port)}
         self.lines = {
-            name: Line(line, environment, logs / f"{name.replace(' ', '-')}.log")
+            name: Line(line, environment, logs / f"{name.replace(' ', '-')}.log", {})
             for name, line in LINES.items()
         }
         self._ending = threading.Event()
