@@ -64,7 +64,7 @@ def test_postgres_restarted_while_the_provider_is_asked(
     configure: Callable[..., None],
     way: signal.Signals | None,
 ) -> None:
-    configure(EMBEDDING_TIMEOUT_S=300)
+    configure(EMBEDDING_TIMEOUT_S=300, LEASE_SECONDS=300)
     provider.before_answer = answer = Held()
     _, worker, scheduler = cluster.start_all()
     cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
@@ -73,6 +73,7 @@ def test_postgres_restarted_while_the_provider_is_asked(
     assert rows("SELECT FROM freshness WHERE done > 0") == []
     answer.let_go()
     cluster.all_fresh(keys=40)
+    assert len(provider.requests) == 1
     assert worker.running
     assert without_result() == []
     assert_derived_is_right()
