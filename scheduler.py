@@ -18,6 +18,7 @@ from actors import (
     index_users,
     index_vectors,
     prune_history,
+    refresh_posts,
     refresh_students,
     score_posts,
 )
@@ -82,6 +83,7 @@ JOBS = (
     Job("score_posts", "*/10 * * * *", score_posts.send),
     Job("recompute_users", "0 */2 * * *", partial(begin_run, RunKind.recompute_users)),
     Job("rebuild_neighbors", "0 2 * * *", partial(begin_run, RunKind.rebuild_neighbors)),
+    Job("refresh_posts", "45 2 * * *", refresh_posts.send),
     Job("refresh_students", "0 3 * * *", refresh_students.send),
     Job("prune_history", "30 3 * * *", prune_history.send),
     Job("check_neighbors", "0 4 * * *", check_neighbors.send),

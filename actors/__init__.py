@@ -12,6 +12,7 @@ from actors.rebuild_neighbors import rebuild_neighbors
 from actors.recompute_post import recompute_post
 from actors.recompute_student import recompute_student
 from actors.recompute_users import recompute_user, recompute_users
+from actors.refresh_posts import refresh_posts
 from actors.refresh_students import refresh_students
 from actors.remove_user import remove_user
 from actors.score_posts import score_posts
@@ -31,6 +32,7 @@ __all__ = [
     "recompute_student",
     "recompute_user",
     "recompute_users",
+    "refresh_posts",
     "refresh_students",
     "remove_user",
     "score_posts",

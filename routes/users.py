@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.runs import send_run
 from actors.wake import send
-from routes.operations import Operation, path_id, query_number, reply
-from routes.problems import Problem, invalid
+from routes.operations import Operation, json_body, path_id, query_number, reply
+from routes.problems import Problem
 from routes.runs import STARTED, RunStarted
 from workers.api_keys import Role
 from workers.events import Id
@@ -58,7 +58,7 @@ def get_user_embedding(request: Request) -> Response:
     return reply(EMBEDDING, read_embedding(path_id(request, "user_id")))
 
 
-def get_similar(request: Request) -> Response:
+def get_similar_users(request: Request) -> Response:
     """Users of like interests."""
     user_id = path_id(request, "user_id")
     limit = query_number(request, "limit", MOST_SIMILAR) or DEFAULT_LIMIT
@@ -73,12 +73,7 @@ def get_recommendations(request: Request) -> Response:
 
 def post_recompute_users(request: Request) -> Response:
     """Compute interests now."""
-    try:
-        asked = RECOMPUTE.validate_json(request.state.body.strip() or b"{}")
-    except ValidationError as error:
-        if error.errors()[0]["type"] == "json_invalid":
-            raise Problem(400, "the body is not JSON") from None
-        raise invalid(error) from None
+    asked = json_body(request, RECOMPUTE)
     if not asked.user_ids:
         run_id = create_run(RunKind.recompute_users)
         send_run(run_id, RunKind.recompute_users)
@@ -123,7 +118,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/users/{user_id}/similar",
-        get_similar,
+        get_similar_users,
         "The users with the most similar interests.",
         Role.read,
         SIMILAR,

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.library import change, ledger, make_due, rows
-from workers import freshness
+from workers import freshness, raise_all
 from workers.freshness import Batch, Failure, Kind, WakeUp
 from workers.freshness_contract import KindFreshness, summarize
 from workers.stores import transaction
@@ -354,11 +354,11 @@ def test_forgotten_keys_leave_nothing() -> None:
 
 
 def test_raising_all_raises_all_but_the_dead_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freshness, "RAISE_ALL_SLICE", 2)
+    monkeypatch.setattr(raise_all, "SLICE", 2)
     raise_keys("dead")
     freshness.fail(claim(), {"dead": Failure("refused", final=True)})
     raise_keys(*"abcde")
     finish(claim())
-    assert freshness.raise_all(EMBEDDING) == 5
+    assert raise_all.raise_all(EMBEDDING) == 5
     assert ledger(EMBEDDING, "wanted") == {**dict.fromkeys("abcde", (2,)), "dead": (1,)}
     assert set(claim().claims) == set("abcde")

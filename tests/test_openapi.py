@@ -208,8 +208,8 @@ def test_the_answers_of_the_writing_routes_are_what_the_document_says(
         ("/import/{table}", "/import/teachers", header, 404),
         ("/students/{student_id}/recompute", "/students/S1/recompute", b"", 202),
         ("/students/{student_id}/recompute", "/students/S99/recompute", b"", 404),
-        ("/users/recompute", "/users/recompute", b"", 202),
-        ("/users/recompute", "/users/recompute", b"", 409),
+        ("/users/recompute", "/users/recompute", b"{}", 202),
+        ("/users/recompute", "/users/recompute", b"{}", 409),
         ("/users/recompute", "/users/recompute", b'{"user_ids": ["S1"]}', 202),
         ("/users/recompute", "/users/recompute", b'{"user_ids": ["S99"]}', 404),
     ):

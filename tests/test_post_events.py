@@ -1,6 +1,7 @@
 """Events about posts and users: what is accepted, what is refused, what it leaves in the tables."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,11 +11,22 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.facts import record, rows, stale, told
-from tests.platform import acted, axis, given_post, post, post_deleted, user_deleted
+from tests.platform import (
+    acted,
+    axis,
+    find_due,
+    given_post,
+    post,
+    post_deleted,
+    recompute_all,
+    user_deleted,
+)
 from tests.processes import eventually
 from tests.work_off import work_off
 from workers.freshness import Kind
+from workers.recommend_posts import recommend_posts
 from workers.record_events import record_events
+from workers.refresh_posts import refresh_posts
 from workers.stores import connection
 
 POST = Kind.post_embedding
@@ -204,3 +216,26 @@ def test_ten_thousand_actions_are_stored_at_once() -> None:
     assert rows("SELECT count(*) FROM action_log") == [(10_000,)]
     assert len(stale(USER)) == 700
     assert recorded.wake_ups == []
+
+
+@usable
+def test_another_model_reaches_posts_at_night_and_their_users_with_the_next_run(
+    configure: Callable[..., None],
+) -> None:
+    work_off(record(post("P", "a fox"), given_post("G", axis(1))).wake_ups)
+    record(acted("U", "P"))
+    recompute_all()
+    assert refresh_posts() == 0
+    configure(POST_EMBEDDING_MODEL="another")
+    assert recommend_posts("U", 5).based_on == "cold_start"
+    assert refresh_posts() == 2
+    work_off(find_due(POST))
+    assert rows("SELECT DISTINCT model FROM post_embeddings") == [("another",)]
+    assert stale(USER) == {"U"}
+    recompute_all()
+    assert rows("SELECT model_version FROM user_embeddings") == [("another",)]
+    found = recommend_posts("U", 5)
+    assert (found.based_on, [each.post_id for each in found.recommendations]) == (
+        "interests",
+        ["G"],
+    )

@@ -194,7 +194,7 @@ def test_recomputing_all_that_are_due_is_a_run(client: TestClient) -> None:
     answer = client.post("/users/recompute", json={})
     assert answer.status_code == 202
     run_id = answer.json()["run_id"]
-    again = client.post("/users/recompute")
+    again = client.post("/users/recompute", json={})
     assert (again.status_code, again.json()["run_id"]) == (409, run_id)
     recompute_users(UUID(run_id))
     run = client.get(f"/runs/{run_id}").json()
@@ -218,6 +218,7 @@ def test_users_are_recomputed_by_name_beside_the_schedules_run(client: TestClien
 @pytest.mark.parametrize(
     ("body", "status"),
     [
+        (b"", 400),
         (b"{", 400),
         (b"[]", 422),
         (b'{"users": ["U"]}', 422),

@@ -116,7 +116,25 @@ Rating = Annotated[int, Field(ge=1, le=5)]
 Time = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
 # NaN and infinity are refused with the rest, once and not 384 times.
 PostVector = Annotated[
-    list[Annotated[float, Field(allow_inf_nan=True)]], AfterValidator(_post_vector)
+    list[Annotated[float, Field(allow_inf_nan=True)]],
+    AfterValidator(_post_vector),
+    Field(
+        json_schema_extra={
+            "minItems": POST_DIMENSIONS,
+            "maxItems": POST_DIMENSIONS,
+            "items": {
+                "type": "number",
+                "minimum": -LARGEST_COMPONENT,
+                "maximum": LARGEST_COMPONENT,
+            },
+        }
+    ),
+]
+PostText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True),
+    AfterValidator(_no_nul),
+    TITLE_PATTERN,
 ]
 Action = Literal[
     "view_post",
@@ -241,14 +259,7 @@ class PostChanged(EventBase):
 
     event_type: Literal["post_added", "post_updated"]
     post_id: Id
-    text: (
-        Annotated[
-            str,
-            StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True),
-            AfterValidator(_no_nul),
-        ]
-        | None
-    ) = None
+    text: PostText | None = None
     embedding: PostVector | None = None
     created_at: Time | None = None
 

@@ -34,9 +34,7 @@ BURY_LOST = query("freshness.bury_lost")
 FIND_OVERDUE = query("freshness.find_overdue")
 READ_KEYS = query("freshness.read_keys")
 RESEND_STALE = query("freshness.resend_stale")
-RAISE_ALL = query("freshness.raise_all")
 
-RAISE_ALL_SLICE = 5000
 VANISHED = "the worker vanished during the job"
 
 
@@ -136,19 +134,6 @@ def raise_wanted(
         },
     )
     return dict(rows.fetchall())
-
-
-def raise_all(kind: Kind) -> int:
-    """Make every key of a kind stale that is not dead, in slices; returns how many."""
-    after, total = "", 0
-    while True:
-        with transaction() as conn:
-            row = conn.execute(
-                RAISE_ALL, {"kind": kind, "after": after, "most": RAISE_ALL_SLICE}
-            ).fetchone()
-        if row is None or row[0] is None:
-            return total
-        after, total = row[0], total + row[1]
 
 
 def lock_keys(conn: psycopg.Connection, kind: Kind, keys: Collection[str]) -> None:

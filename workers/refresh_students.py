@@ -4,7 +4,8 @@ Profiles get today's figures; texts do not depend on the day, so a student witho
 provider input. A changed embedding model reaches everyone this way at the latest.
 """
 
-from workers.freshness import Kind, raise_all
+from workers.freshness import Kind
+from workers.raise_all import raise_all
 
 
 def refresh_students() -> int:

@@ -1,0 +1,16 @@
+"""Nightly: embed posts of another model anew."""
+
+import dramatiq
+import structlog
+
+from actors.broker import broker
+from workers import refresh_posts as work
+from workers.queues import Queue
+
+log = structlog.get_logger()
+
+
+@dramatiq.actor(queue_name=Queue.batch, broker=broker)
+def refresh_posts() -> None:
+    """Raise them; the reconciler feeds them to the workers."""
+    log.info("posts_raised", count=work.refresh_posts())
