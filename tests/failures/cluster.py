@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -35,7 +36,11 @@ class Line:
     """One line of the Procfile as a process group; a restart goes on with its log."""
 
     def __init__(
-        self, name: str, environment: dict[str, str], log: Path, edits: Mapping[str, str]
+        self,
+        name: str,
+        environment: dict[str, str],
+        log: Path,
+        edits: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.log = log
