@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -166,6 +167,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     given = parser.parse_args()
+    # The lines and servers end with us.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     print(f"seed {given.seed}, {psutil.cpu_count()} cores", flush=True)
     home = Path(tempfile.mkdtemp(prefix="kinfold-soak-"))
     report = soak(home, given.seconds, given.seed)

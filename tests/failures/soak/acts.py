@@ -28,7 +28,7 @@ Act = Callable[[random.Random], object]
 STALLS_S = 0.3, 3.0
 FREEZE_REDIS_S = 0.5, 12.0
 FREEZE_POSTGRES_S = 0.3, 6.0
-BETWEEN_S = 0.3, 2.5
+BETWEEN_S = 0.5, 5.0
 NONSENSE = tuple(map(Fault, ("html", "wrong_dimension", "nan", "wrong_count")))
 
 
