@@ -24,6 +24,8 @@ LARGEST_COMPONENT = 2.0
 SMALLEST_MAGNITUDE = 0.1
 # How far the clock of whoever tells an event may be ahead of ours.
 CLOCK_SKEW = timedelta(days=1)
+# Python knows no years before 1, which this is in any time zone.
+EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 
 def _no_control_characters(text: str) -> str:
@@ -73,7 +75,9 @@ def _post_vector(vector: list[float]) -> list[float]:
     return vector
 
 
-def _not_in_the_future(time: datetime) -> datetime:
+def _within_history(time: datetime) -> datetime:
+    if time < EARLIEST:
+        raise ValueError("lies before the year 2")
     if time > datetime.now(UTC) + CLOCK_SKEW:
         raise ValueError("lies more than a day in the future")
     return time
@@ -113,7 +117,7 @@ Band = Annotated[
     BeforeValidator(_band_name),
 ]
 Rating = Annotated[int, Field(ge=1, le=5)]
-Time = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
+Time = Annotated[AwareDatetime, AfterValidator(_within_history)]
 # NaN and infinity are refused with the rest, once and not 384 times.
 PostVector = Annotated[
     list[Annotated[float, Field(allow_inf_nan=True)]],
