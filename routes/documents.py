@@ -38,7 +38,9 @@ DEFAULT_FAILURES = 50
 LONGEST_QUERY = 5000
 
 Query = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_QUERY)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_QUERY),
+    Field(json_schema_extra={"pattern": r"\S"}),  # for the document: what is left of blanks
 ]
 
 

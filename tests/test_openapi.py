@@ -157,6 +157,16 @@ def test_a_process_that_is_not_ready_says_so_in_the_words_of_one_that_is(documen
     assert responses["503"]["content"] == responses["200"]["content"]
 
 
+def test_a_body_with_either_of_two_fields_is_described_as_such(document: Json) -> None:
+    operation = document["paths"]["/documents/precompute"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    for right in ({"mode": "all"}, {"doc_ids": ["D1"]}):
+        valid(document, schema, right)
+    for wrong in ({}, {"mode": None}, {"mode": "all", "doc_ids": ["D1"]}):
+        with pytest.raises(jsonschema.ValidationError):
+            valid(document, schema, wrong)
+
+
 def library() -> str:
     """Students in every state, one of them with neighbours; returns the id of an event."""
     record(
