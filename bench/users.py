@@ -201,10 +201,10 @@ def add_heavy_user() -> None:
         conn.execute("INSERT INTO users (user_id) VALUES ('heavy')")
         conn.execute(
             "INSERT INTO action_log (user_id, post_id, action, created_at)"
-            " SELECT 'heavy', p.post_id, 'view_post', now() - n * interval '10 s'"
-            " FROM generate_series(1, %s) n JOIN (SELECT post_id,"
-            "  row_number() OVER (ORDER BY md5(post_id)) AS place, count(*) OVER () AS count"
-            "  FROM posts) p ON p.place = 1 + mod(n * 7, p.count / 2)",
+            " SELECT 'heavy', ids[1 + mod(n * 7, cardinality(ids) / 2)], 'view_post',"
+            "  now() - n * interval '10 s'"
+            " FROM generate_series(1, %s) n,"
+            " (SELECT array_agg(post_id ORDER BY md5(post_id)) AS ids FROM posts) p",
             [HEAVY_ACTIONS],
         )
 

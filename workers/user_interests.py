@@ -18,6 +18,7 @@ from workers.stores import transaction
 
 SET_MEMORY = query("user_interests.set_memory")
 READ_WEIGHTS = query("user_interests.read_weights")
+READ_VECTORS = query("user_interests.read_vectors")
 
 # Dimensions, flags, element type, length and lower bound, four bytes each.
 ARRAY_HEADER = 20
@@ -59,7 +60,7 @@ def compute_interests(
 ) -> dict[str, Vector | Reason]:
     """Each user's interests as a unit vector of 384, or why there is none.
 
-    One read and one matrix product, however many users.
+    However many users: one read of their actions, one of the posts' vectors, one matrix product.
     """
     read = _read_weights(user_ids, now or datetime.now(UTC))
     known = read.posts >= 0
@@ -103,19 +104,23 @@ def _read_weights(user_ids: Sequence[str], now: datetime) -> Weights:
         "since": now - timedelta(days=settings().look_back_days),
         "half_life_days": settings().action_half_life_days,
         "cap": settings().post_weight_cap,
-        "model": settings().post_embedding.model,
     }
     with transaction() as conn:
         conn.execute(SET_MEMORY)
-        ((users, posts, sums, actions, vectors),) = conn.execute(
-            READ_WEIGHTS, parameters, binary=True
-        )
+        ((users, posts, sums, actions),) = conn.execute(READ_WEIGHTS, parameters, binary=True)
+        found = conn.execute(
+            READ_VECTORS,
+            {"post_ids": list(set(posts or ())), "model": settings().post_embedding.model},
+            binary=True,
+        ).fetchall()
+    place_of = {post_id: place for place, (post_id, _) in enumerate(found)}
+    vectors = np.frombuffer(b"".join(vector for _, vector in found), BINARY_VECTOR)
     return Weights(
         _array(users, np.int32),
-        _array(posts, np.int32),
+        np.array([place_of.get(post_id, -1) for post_id in posts or ()], np.int32),
         _array(sums, np.float32),
         _array(actions, np.int32),
-        np.frombuffer(vectors or b"", BINARY_VECTOR)["components"].astype(np.float32),
+        vectors["components"].astype(np.float32),
     )
 
 
