@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -18,6 +19,12 @@ from tests.documents import Documents, documents_collection
 from tests.embeddings_server import EmbeddingsServer, serving_embeddings
 
 _services = ExitStack()
+
+# Hypothesis' own limits are of time, and a machine that is busy is not a defect.
+hypothesis.settings.register_profile(
+    "kinfold", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("kinfold")
 
 
 def pytest_configure() -> None:
