@@ -13,7 +13,7 @@ run: $(READY)
 	@exec $(BIN)/python -m embedded
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: $(READY)
 	$(BIN)/python -m bench

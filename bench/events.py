@@ -20,6 +20,8 @@ from workers.stores import connection
 STUDENTS = 10_000
 BOOKS = 5_000
 BATCH = 1000
+# What one web process is asked to take as single requests.
+STEADY_PER_S = 1000
 NDJSON = "application/x-ndjson"
 
 
@@ -43,6 +45,9 @@ def measure(seconds: float) -> list[Figure]:
         for connections in (1, 16, 100):
             load = run_load(port, _singles(connections), connections=connections, seconds=seconds)
             figures += _figures(f"single, {connections} connections", load, 1, limit)
+        paced = run_load(port, _singles(101), connections=100, seconds=seconds, rate=STEADY_PER_S)
+        name = f"single, 100 connections, {STEADY_PER_S:,} a second"
+        figures += _figures(name, paced, 1, limit)
         load = run_load(port, _lists(seed=1), connections=2, seconds=seconds)
         figures += _figures(f"lists of {BATCH:,}", load, BATCH, limit)
         load = run_load(port, _lines(seed=2), connections=2, seconds=seconds)

@@ -1,7 +1,8 @@
 """A client that costs little: prepared requests over keep-alive connections, on uvloop.
 
-What a request takes is measured from the write of its bytes to the last byte of its answer, by
-connections that always have one request under way.
+What a request takes is measured to the last byte of its answer: from the write of its bytes, by
+connections that always have one request under way, or with a rate from the moment when it was due,
+so that a request which had to wait for the one before it has taken longer.
 """
 
 import asyncio
@@ -41,16 +42,31 @@ def request(
     return head.encode() + body
 
 
-def run_load(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
-    """Send requests over so many connections for a while, the first fifth of it to warm up."""
-    return uvloop.run(_run(port, requests, connections, seconds))
+def run_load(
+    port: int,
+    requests: Iterator[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+) -> Load:
+    """Send requests over so many connections for a while, the first fifth of it to warm up.
+
+    `rate` is requests per second of all connections together; without one each sends its next
+    request as soon as the last one is answered.
+    """
+    return uvloop.run(_run(port, requests, connections, seconds, rate))
 
 
-async def _run(port: int, requests: Iterator[bytes], connections: int, seconds: float) -> Load:
+async def _run(
+    port: int, requests: Iterator[bytes], connections: int, seconds: float, rate: float | None
+) -> Load:
     loop = asyncio.get_running_loop()
     tally, ended = _Tally(), asyncio.Event()
-    clients = [_Client(requests, tally, ended) for _ in range(connections)]
-    for client in clients:
+    period_s = connections / rate if rate else 0.0
+    clients = [_Client(requests, tally, ended, period_s) for _ in range(connections)]
+    for place, client in enumerate(clients):
+        client.due_at = time.perf_counter() + 0.1 + place * period_s / connections
         await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
     await asyncio.sleep(seconds / 5)
     tally.latencies_s.clear()
@@ -68,17 +84,21 @@ async def _run(port: int, requests: Iterator[bytes], connections: int, seconds: 
 class _Client(asyncio.Protocol):
     """One connection; it reads only what it needs of an answer: the status and the length."""
 
-    def __init__(self, requests: Iterator[bytes], tally: _Tally, ended: asyncio.Event) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], tally: _Tally, ended: asyncio.Event, period_s: float
+    ) -> None:
+        self.due_at = 0.0
         self._requests = requests
         self._tally = tally
         self._ended = ended
+        self._period_s = period_s
         self._buffer = b""
-        self._sent_at = 0.0
         self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._send()
+        self._next()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -90,19 +110,30 @@ class _Client(asyncio.Protocol):
             return
         status = int(self._buffer[9:12])
         self._buffer = rest[length:]
-        self._tally.latencies_s.append(time.perf_counter() - self._sent_at)
+        self._tally.latencies_s.append(time.perf_counter() - self.due_at)
         self._tally.statuses[status] = self._tally.statuses.get(status, 0) + 1
-        self._send()
+        self.due_at += self._period_s
+        self._next()
 
     def close(self) -> None:
         assert self._transport is not None
         self._transport.abort()
 
+    def _next(self) -> None:
+        wait_s = self.due_at - time.perf_counter()
+        if self._period_s and wait_s > 0:
+            self._loop.call_later(wait_s, self._send)
+        else:
+            self._send()
+
     def _send(self) -> None:
+        assert self._transport is not None
+        if self._transport.is_closing():
+            return
         body = next(self._requests, None)
         if body is None:
             self._ended.set()
             return
-        assert self._transport is not None
-        self._sent_at = time.perf_counter()
+        if not self._period_s:
+            self.due_at = time.perf_counter()
         self._transport.write(body)

@@ -18,7 +18,7 @@ from bench import originals_neighbors as originals
 from bench.neighbor_worker import neighbor_worker, stale_key
 from bench.populations import Population, blocks, store, store_all
 from bench.report import Figure, print_table, write_json
-from bench.services import prepared
+from bench.stack import prepared
 from workers.check_neighbors import check_neighbors
 from workers.index_vectors import index_vectors
 from workers.neighbor_graph import NeighborGraph

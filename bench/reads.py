@@ -1,6 +1,8 @@
-"""Every read of the API at 1, 16 and 100 connections, beside the route that does nothing.
+"""Reads of what is derived at 1, 16 and 100 connections, beside the route that does nothing.
 
 `python -m bench.reads [--students 10000] [--seconds 4]` on the embedded stack, one web process.
+Documents' and users' reads are measured where their data is, by bench/documents.py and
+bench/users.py.
 """
 
 import argparse
@@ -20,8 +22,6 @@ from workers.stores import connection
 
 CONNECTIONS = (1, 16, 100)
 NOTHING = "/health/live"
-# They measure what they are asked about: the stores, or the graph against brute force.
-LEFT_OUT = {"/metrics", "/health/ready", "/neighbors/quality"}
 
 
 def main() -> None:
@@ -39,22 +39,15 @@ def main() -> None:
 
 
 def measure(students: int, seconds: float) -> list[Figure]:
-    """Rates and latencies of every read."""
-    from api import OPERATIONS  # noqa: PLC0415  # importing the app reads the settings
-
+    """Rates and latencies of each."""
     examples = _examples(students)
-    paths = [
-        operation.path
-        for operation in OPERATIONS
-        if operation.method == "GET" and operation.path not in LEFT_OUT | {NOTHING}
-    ]
     figures: list[Figure] = []
     with running(["web"]) as (port, _):
         for connections in CONNECTIONS:
             nothing = _load(port, lambda: NOTHING, connections, seconds)
             figures += _figures(NOTHING, connections, nothing, None)
-            for path in paths:
-                load = _load(port, examples[path], connections, seconds)
+            for path, example in examples.items():
+                load = _load(port, example, connections, seconds)
                 figures += _figures(path, connections, load, nothing)
     return figures
 
@@ -80,7 +73,7 @@ def _figures(path: str, connections: int, load: Load, nothing: Load | None) -> l
 
 
 def _examples(students: int) -> dict[str, Callable[[], str]]:
-    """A path to ask for, by operation; one that is missing here fails the bench."""
+    """A path to ask for, by operation."""
     drawn = itertools.cycle(np.random.default_rng(0).integers(students, size=10_000).tolist())
     with connection() as conn:
         rows = conn.execute("SELECT event_id FROM events LIMIT 1000").fetchall()

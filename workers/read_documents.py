@@ -72,8 +72,10 @@ class Ranking:
 class Coverage:
     """How much of the collection the store reflects; `coverage` is fresh / documents.
 
-    `oldest_stale_s` is how long ago the oldest change was made that the store does not reflect.
-    `basis` says whether this was measured now or by the last run over all documents.
+    `oldest_stale_s` is how long ago the oldest change was made that a stored vector does not
+    reflect; a run that measured has left none, so that its own age is what counts. `ok` says
+    whether that is within `limit_s`. `basis` says whether this was measured now or by the last
+    run over all documents.
     """
 
     version: str
@@ -85,6 +87,8 @@ class Coverage:
     coverage: float
     oldest_ts: datetime | None
     oldest_stale_s: float | None
+    limit_s: float
+    ok: bool
     measured_at: datetime
     basis: str
 
@@ -206,6 +210,8 @@ def measure_coverage() -> Coverage:
                 oldest_change.append(modified_at)
             else:
                 fresh += 1
+    oldest_stale_s = (now - min(oldest_change)).total_seconds() if oldest_change else None
+    limit_s = settings().document_staleness_limit_seconds
     return Coverage(
         version=version.version,
         documents=documents,
@@ -215,7 +221,9 @@ def measure_coverage() -> Coverage:
         failed=count_failures(version.version),
         coverage=fresh / documents if documents else 1.0,
         oldest_ts=datetime.fromtimestamp(min(oldest_ms) / 1000, UTC) if oldest_ms else None,
-        oldest_stale_s=(now - min(oldest_change)).total_seconds() if oldest_change else None,
+        oldest_stale_s=oldest_stale_s,
+        limit_s=limit_s,
+        ok=oldest_stale_s is None or oldest_stale_s <= limit_s,
         measured_at=now,
         basis="now",
     )
@@ -230,6 +238,8 @@ def _by_last_run(version: Version, documents: int) -> Coverage:
         )
     failed = count_failures(version.version)
     fresh = max(run.documents - run.deleted - run.failed, 0) if run else 0
+    now = datetime.now(UTC)
+    limit_s = settings().document_staleness_limit_seconds
     return Coverage(
         version=version.version,
         documents=documents,
@@ -240,7 +250,9 @@ def _by_last_run(version: Version, documents: int) -> Coverage:
         coverage=min(fresh / documents, 1.0),
         oldest_ts=run.began_at if run else None,
         oldest_stale_s=None,
-        measured_at=run.began_at if run else datetime.now(UTC),
+        limit_s=limit_s,
+        ok=run is not None and (now - run.began_at).total_seconds() <= limit_s,
+        measured_at=run.began_at if run else now,
         basis="last full run",
     )
 

@@ -40,6 +40,7 @@ from workers.repair_lists import (
 )
 from workers.search_neighbors import (
     Found,
+    Pairs,
     compare,
     compare_again,
     find_exact,
@@ -151,13 +152,14 @@ def _update(batch: Batch) -> Outcome:
         if graph.mixed_models:
             graph.delete_lists(conn, ours)
         moved, seen = _keep_ours(graph, ours, moved, seen)
+        held = holders(graph, moved)
         if isinstance(seen, Edges):
             # Whoever has gone since the search cannot be a neighbour.
             seen = seen.where(~np.isin(seen.b, touched))
-            found = find_indexed(conn, graph, moved, seen)
+            found = find_indexed(conn, graph, moved, held, seen)
         else:
             found = find_exact(graph, moved, compare_again(graph, moved, seen, touched))
-        lists = _new_lists(conn, graph, moved, found)
+        lists = _new_lists(conn, graph, moved, held, found)
         changed = graph.names(lists.owners)
         events = {key: batch.claims[key].last_event for key in ours}
         write_edges(conn, graph.ids, lists.difference(), _causes(graph, lists, moved, events))
@@ -201,14 +203,13 @@ def _keep_ours(
 
 
 def _new_lists(
-    conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, found: Found
+    conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, held: Pairs, found: Found
 ) -> NewLists:
     """The lists of moved students and of everyone whose list they enter, leave or stay in."""
     depth = graph.depth
     is_moved = np.zeros(graph.size, bool)
     is_moved[moved] = True
-    held_by, _ = holders(graph, is_moved)
-    others = np.union1d(found.offers.a, held_by).astype(np.int32)
+    others = np.union1d(found.offers.a, held.owners).astype(np.int32)
     repaired = repair_lists(
         graph.members[others],
         graph.sims[others],
