@@ -37,6 +37,7 @@ BENCHES = (
     Bench("events", ("--seconds", "2")),
     Bench("reads", ("--students", "1000", "--seconds", "1")),
     Bench("recompute", ("--students", "1000", "--rates", "50", "--seconds", "10")),
+    Bench("scaling", ("--students", "500", "1000", "--changes", "200"), repeats=1),
     Bench("neighbors", ("--students", "2000"), repeats=1),
     Bench("documents", ("--documents", "5000")),
     Bench("users", ("--users", "1000", "--posts", "3000", "--actions", "30000")),

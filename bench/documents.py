@@ -17,13 +17,12 @@ from uuid import UUID
 
 import httpx
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from bench.document_collection import fill_collection, texts
 from bench.originals_documents import naive_rate
 from bench.report import Figure, print_table, write_json
-from bench.stack import prepared, running
+from bench.stack import prepared, resident_mb, running
 from workers.document_codecs import decode, encode
 from workers.document_store import PREFIX, write_values
 from workers.hashing_embedder import HashingEmbedder
@@ -43,7 +42,6 @@ QUERIES = 200
 LOOKUPS = 2000
 TENTHS = 10
 PROCESSES = 2
-MB = 2**20
 
 
 def main() -> None:
@@ -83,18 +81,19 @@ def through_the_queue(count: int) -> list[Figure]:
         Figure("sweep over fresh documents", count / sweep_s, "per s"),
         Figure("store, int8 at 300 dimensions, all in", grown / count, "bytes a document"),
         *(
-            Figure(f"resident memory at {tenth / TENTHS:.0%}", mb, "MB")
-            for tenth, mb in enumerate(memory, 1)
+            Figure(f"resident memory of {line} at {tenth / TENTHS:.0%}", mb, "MB")
+            for tenth, lines in enumerate(memory, 1)
+            for line, mb in lines.items()
         ),
     ]
 
 
-def timed_run(kind: RunKind) -> tuple[float, float, list[float]]:
-    """Seconds of a run, documents planned per second, and the workers' memory as it goes on."""
+def timed_run(kind: RunKind) -> tuple[float, float, list[dict[str, float]]]:
+    """Seconds of a run, documents planned per second, and each line's MB at each tenth of it."""
     from actors.runs import send_run  # noqa: PLC0415  # the actors read the settings on import
 
     run_id = begin_documents_run(kind)
-    memory: list[float] = []
+    memory: list[dict[str, float]] = []
     with running(["batch", "scheduler"], **UNLIMITED) as (_, pids):
         wait_for_workers()
         started = time.perf_counter()
@@ -102,13 +101,13 @@ def timed_run(kind: RunKind) -> tuple[float, float, list[float]]:
         send_run(run_id, kind)
         while (run := read_run(run_id)).state in ("queued", "running"):
             if run.progress * TENTHS >= len(memory) + 1:
-                memory.append(resident_mb(pids["batch"]))
-                print(
-                    f"  {run.progress:4.0%}  {run.done:,} documents  {memory[-1]:.0f} MB resident"
-                )
+                memory.append({line: resident_mb(pid) for line, pid in pids.items()})
+                resident = ", ".join(f"{line} {mb:.0f} MB" for line, mb in memory[-1].items())
+                print(f"  {run.progress:4.0%}  {run.done:,} documents  {resident}", flush=True)
             time.sleep(0.02)
         elapsed = time.perf_counter() - started
-        memory += [resident_mb(pids["batch"])] * (TENTHS - len(memory))
+        last = {line: resident_mb(pid) for line, pid in pids.items()}
+        memory += [last] * (TENTHS - len(memory))
     counts = count_batches(run_id)
     assert (run.state, counts.failed) == ("done", 0), run
     return elapsed, counts.documents / planned_at if planned_at else 0.0, memory
@@ -263,12 +262,6 @@ def used_memory() -> int:
     """What Redis says that it uses, without what its clients hold at the moment."""
     info = stores().redis.info("memory")
     return int(info["used_memory"]) - int(info.get("mem_clients_normal", 0))
-
-
-def resident_mb(pid: int) -> float:
-    """Of the largest process of a line."""
-    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return max(process.memory_info().rss for process in family) / MB
 
 
 def reopen() -> None:

@@ -7,11 +7,12 @@ from itertools import islice
 import numpy as np
 
 from workers.events import BookChanged, CheckoutAdded, Event, StudentChanged
+from workers.index_vectors import index_vectors
 from workers.rebuild_neighbors import rebuild_neighbors
 from workers.recompute_student import recompute_student
 from workers.record_events import record_events
 from workers.runs import RunKind, create_run
-from workers.stores import connection
+from workers.stores import connect, connection
 
 BOOKS = 5000
 GENRES = 40
@@ -23,7 +24,7 @@ ZIPF = 1.1
 
 
 def fill(students: int, seed: int = 0) -> None:
-    """Record everybody and everything, embed everybody, and build the graph."""
+    """Record everybody and everything, embed everybody, build the graph and its index."""
     events = _events(students, np.random.default_rng(seed))
     while block := list(islice(events, 5000)):
         record_events(block, log_unchanged=False)
@@ -34,6 +35,8 @@ def fill(students: int, seed: int = 0) -> None:
         # The rebuild has just done what every first embedding had raised.
         conn.execute("UPDATE freshness SET done = wanted, stale_since = NULL, done_at = now()")
         conn.execute("VACUUM ANALYZE")
+    with connect() as conn:
+        index_vectors(conn)
 
 
 def loans(students: int, seed: int) -> Iterator[CheckoutAdded]:

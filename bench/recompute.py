@@ -15,14 +15,13 @@ from contextlib import contextmanager
 
 import httpx
 import numpy as np
-import psutil
 import uvloop
 
 from bench.http_load import request
 from bench.library import fill, loans
 from bench.originals_recompute import seconds_per_event
 from bench.report import Figure, print_table, write_json
-from bench.stack import prepared, running
+from bench.stack import family, prepared, resident_mb, running
 from workers.metrics import collect
 from workers.stores import connection
 
@@ -85,13 +84,13 @@ def _follow(
 ) -> list[Figure]:
     with running(LINES, **environment) as (port, pids):
         _send(port, students, rate, 3)  # each process has its copies and connections now
-        _wait_until_fresh()
+        wait_until_fresh()
         time.sleep(FLUSHED_AFTER_S)
         with connection() as conn:
             ((began,),) = conn.execute("SELECT now()").fetchall()
         inputs, cpu = _inputs(), _cpu_s(pids)
         _send(port, students, rate, seconds)
-        _wait_until_fresh()
+        wait_until_fresh()
         time.sleep(FLUSHED_AFTER_S)
         inputs, cpu = _inputs() - inputs, _cpu_s(pids) - cpu
         with connection() as conn:
@@ -101,7 +100,7 @@ def _follow(
                 " AND raised_wanted IS NOT NULL AND started_at > %s",
                 [began],
             ).fetchall()
-        memory = {line: _memory_mb(pid) for line, pid in pids.items()}
+        memory = {line: resident_mb(pid) for line, pid in pids.items()}
     embedded = np.percentile(found[:, 0], [50, 95, 99])
     fresh = np.percentile(found[:, 1], [50, 95, 99])
     figures = [
@@ -148,7 +147,8 @@ async def _paced(port: int, bodies: list[bytes], rate: float) -> None:
     reading.cancel()
 
 
-def _wait_until_fresh() -> None:
+def wait_until_fresh() -> None:
+    """Until nothing is stale."""
     while True:
         with connection() as conn:
             if not conn.execute("SELECT FROM freshness WHERE wanted > done LIMIT 1").fetchall():
@@ -166,19 +166,10 @@ def _inputs() -> float:
 def _cpu_s(pids: dict[str, int]) -> float:
     total = 0.0
     for pid in pids.values():
-        for process in _family(pid):
+        for process in family(pid):
             times = process.cpu_times()
             total += times.user + times.system
     return total
-
-
-def _memory_mb(pid: int) -> float:
-    return max(process.memory_info().rss for process in _family(pid)) / 2**20
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    first = psutil.Process(pid)
-    return [first, *first.children(recursive=True)]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import structlog
 
 from embedded.children import spawn, stop_groups
@@ -69,6 +70,17 @@ def running(lines: Sequence[str], **environment: object) -> Iterator[tuple[int, 
         yield port, {name: process.pid for name, process in processes.items()}
     finally:
         stop_groups([(process, signal.SIGTERM) for process in processes.values()])
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of the largest process of a line."""
+    return max(process.memory_info().rss for process in family(pid)) / 2**20
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A line's process and those that it started."""
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
 
 
 def _wait_until_ready(port: int) -> None:

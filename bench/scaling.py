@@ -1,0 +1,125 @@
+"""What an update costs, by the number of worker processes and of students.
+
+`python -m bench.scaling [--students 1000 10000 100000] [--processes 1 2 4] [--changes 2000]` on the
+embedded stack. An update is one student's new loan, worked off to the embedding and both directions
+of neighbours, out of a backlog of many. CPU is that of the whole machine: Kinfold, Postgres, Redis.
+"""
+
+import argparse
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import psutil
+
+from bench.library import BOOKS, fill
+from bench.recompute import wait_until_fresh
+from bench.report import Figure, print_table, write_json
+from bench.stack import prepared, resident_mb, running
+from workers.events import CheckoutAdded
+from workers.record_events import record_events
+from workers.stores import connection
+from workers.worker_heartbeats import list_workers
+
+# What each process does first (its copy, its connections) is not what is measured.
+WARM_UP = 50
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one update: seconds by the clock, the machine's CPU seconds; MB of the largest process."""
+
+    wall_s: float
+    cpu_s: float
+    memory_mb: float
+
+
+def main() -> None:
+    """Measure each population with each number of processes."""
+    parser = argparse.ArgumentParser(description="Measure what an update costs.")
+    parser.add_argument("--students", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--changes", type=int, default=2_000)
+    arguments = parser.parse_args()
+    sections: dict[str, list[Figure]] = {}
+    smaller: dict[int, Cost] = {}
+    for students in arguments.students:
+        changes = min(arguments.changes, students // 2)
+        costs = measure(students, arguments.processes, changes)
+        title = f"{students:,} students"
+        before = next(reversed(sections), "")
+        sections[title] = [
+            figure
+            for processes, cost in costs.items()
+            for figure in _figures(processes, cost, smaller.get(processes), before)
+        ]
+        smaller = costs
+        print_table(title, sections[title])
+    print(f"\nwritten: {write_json('scaling', sections)}")
+
+
+def measure(students: int, processes: list[int], changes: int) -> dict[int, Cost]:
+    """The cost of an update by number of worker processes."""
+    with prepared():
+        fill(students)
+        return {number: _work_off(students, number, changes) for number in processes}
+
+
+def _work_off(students: int, processes: int, changes: int) -> Cost:
+    rng = np.random.default_rng(processes)
+    with running(["worker", "scheduler"], WORKER_PROCESSES=processes) as (_, pids):
+        while sum(worker.alive for worker in list_workers()) < processes:
+            time.sleep(0.1)
+        _change(rng, students, WARM_UP)
+        wait_until_fresh()
+        cpu_s, started = _busy_s(), time.perf_counter()
+        _change(rng, students, changes)
+        wait_until_fresh()
+        wall_s, cpu_s = time.perf_counter() - started, _busy_s() - cpu_s
+        memory_mb = resident_mb(pids["worker"])
+    with connection() as conn:
+        conn.execute("VACUUM ANALYZE")
+    return Cost(wall_s / changes, cpu_s / changes, memory_mb)
+
+
+def _change(rng: np.random.Generator, students: int, count: int) -> None:
+    """A new loan each of so many students, in one list."""
+    from actors.wake import send  # noqa: PLC0415  # the actors read the settings on import
+
+    chosen = rng.choice(students, count, replace=False)
+    books = rng.integers(BOOKS, size=count)
+    today = datetime.now(UTC).date()
+    events = [
+        CheckoutAdded(
+            event_type="checkout_added",
+            student_id=f"S{student}",
+            book_id=f"B{book}",
+            checkout_date=today,
+        )
+        for student, book in zip(chosen, books, strict=True)
+    ]
+    send(record_events(events).wake_ups)
+
+
+def _busy_s() -> float:
+    """CPU seconds of the machine so far."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+
+def _figures(processes: int, cost: Cost, smaller: Cost | None, before: str) -> list[Figure]:
+    name = f"{processes} process{'es' if processes > 1 else ''}"
+    per_update = 1000 * cost.cpu_s
+    growth = cost.cpu_s / smaller.cpu_s if smaller else None
+    slower = cost.wall_s / smaller.wall_s if smaller else None
+    return [
+        Figure(f"{name}: updates", 1 / cost.wall_s, "per s"),
+        Figure(f"{name}: time per update", 1000 * cost.wall_s, "ms", before, slower),
+        Figure(f"{name}: CPU per update", per_update, "ms", before, growth),
+        Figure(f"{name}: memory of the largest process", cost.memory_mb, "MB"),
+    ]
+
+
+if __name__ == "__main__":
+    main()
