@@ -5,6 +5,7 @@ those of Dramatiq's are lost when Redis blinks at the wrong moment.
 """
 
 import signal
+from itertools import count
 from types import FrameType
 
 import dramatiq
@@ -47,10 +48,11 @@ class TermOnce(Middleware):
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         """Let Dramatiq's own handler see the first signal only."""
         shutdown = signal.getsignal(signal.SIGTERM)
+        told = count()
 
         def first_only(number: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            if callable(shutdown):
+            # The second one may interrupt the first right here: only one of them gets the zero.
+            if next(told) == 0 and callable(shutdown):
                 shutdown(number, frame)
 
         signal.signal(signal.SIGTERM, first_only)
