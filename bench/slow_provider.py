@@ -20,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
     """POST /v1/embeddings."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body in one packet: of two the second waits 40 ms for the first one's receipt.
+    wbufsize = -1
     delay_s = float(sys.argv[1])
 
     def do_POST(self) -> None:  # its base's name
