@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+import structlog
+
 from workers import document_source, document_store
 from workers.document_failures import clear_failures, failed_ids
 from workers.document_versions import forget_version, list_versions, removable_versions
@@ -9,6 +11,8 @@ from workers.errors import SourceError
 from workers.runs import Hold, held_run
 from workers.settings import settings
 from workers.stores import transaction
+
+log = structlog.get_logger()
 
 
 def cleanup_documents(run_id: UUID) -> None:
@@ -47,6 +51,7 @@ def _clean_up(hold: Hold) -> None:
         )
         if not cursor:
             break
+    log.info("documents_cleaned", run_id=str(hold.run_id), looked_at=looked_at, removed=removed)
     for version in removable:
         forget_version(version)
     _forget_failures()
