@@ -9,15 +9,18 @@ from starlette.middleware import Middleware
 import actors  # noqa: F401  # declares the broker that the routes send to
 from routes import (
     cluster,
+    dead_letters,
     document_versions,
     documents,
     events,
     imports,
+    queues,
     runs,
+    schedules,
     students,
     users,
 )
-from routes.middleware import BoundedBody, EncodedPath, RequestId
+from routes.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders
 from routes.openapi import openapi_operations
 from routes.problems import HANDLERS
 from workers.logs import configure_logging
@@ -32,6 +35,9 @@ OPERATIONS = (
     *document_versions.OPERATIONS,
     *documents.OPERATIONS,
     *users.OPERATIONS,
+    *queues.OPERATIONS,
+    *dead_letters.OPERATIONS,
+    *schedules.OPERATIONS,
     *cluster.OPERATIONS,
 )
 
@@ -48,8 +54,15 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001  # St
 
 
 app = Starlette(
-    routes=[operation.route() for operation in (*OPERATIONS, *openapi_operations(OPERATIONS))],
-    middleware=[Middleware(RequestId), Middleware(EncodedPath), Middleware(BoundedBody)],
+    routes=[
+        *(operation.route() for operation in (*OPERATIONS, *openapi_operations(OPERATIONS))),
+    ],
+    middleware=[
+        Middleware(RequestId),
+        Middleware(SecurityHeaders),
+        Middleware(EncodedPath),
+        Middleware(BoundedBody),
+    ],
     exception_handlers=HANDLERS,
     lifespan=lifespan,
 )
