@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Of the soak, for example: make soak ARGS="--seconds 60 --seed 7"
 ARGS ?=
 
-.PHONY: run test bench bench-documents-1m soak lint format lock
+.PHONY: run test bench bench-documents-1m screenshots soak lint format lock
 
 run: $(READY)
 	@exec $(BIN)/python -m embedded
@@ -20,6 +20,9 @@ bench: $(READY)
 
 bench-documents-1m: $(READY)
 	$(BIN)/python -m bench.documents --documents 1000000
+
+screenshots: $(READY)
+	SCREENSHOTS=docs/operations/images $(BIN)/python -m pytest tests/test_console_in_browser.py
 
 soak: $(READY)
 	$(BIN)/python -m tests.failures.soak $(ARGS)

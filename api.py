@@ -2,27 +2,37 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 import actors  # noqa: F401  # declares the broker that the routes send to
 from routes import (
     cluster,
+    dead_letters,
     document_versions,
     documents,
     events,
     imports,
+    queues,
     runs,
+    schedules,
     students,
     users,
 )
-from routes.middleware import BoundedBody, EncodedPath, RequestId
+from routes.acts import LOGIN_ROUTES, act_routes
+from routes.console import PAGES
+from routes.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders
 from routes.openapi import openapi_operations
 from routes.problems import HANDLERS
 from workers.logs import configure_logging
 from workers.metrics import start_flushing, stop_flushing
 from workers.stores import close_stores, open_stores
+
+STATIC = Path(__file__).parent / "static"
 
 OPERATIONS = (
     *events.OPERATIONS,
@@ -32,6 +42,9 @@ OPERATIONS = (
     *document_versions.OPERATIONS,
     *documents.OPERATIONS,
     *users.OPERATIONS,
+    *queues.OPERATIONS,
+    *dead_letters.OPERATIONS,
+    *schedules.OPERATIONS,
     *cluster.OPERATIONS,
 )
 
@@ -48,8 +61,19 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001  # St
 
 
 app = Starlette(
-    routes=[operation.route() for operation in (*OPERATIONS, *openapi_operations(OPERATIONS))],
-    middleware=[Middleware(RequestId), Middleware(EncodedPath), Middleware(BoundedBody)],
+    routes=[
+        *(operation.route() for operation in (*OPERATIONS, *openapi_operations(OPERATIONS))),
+        *(page.route() for page in PAGES),
+        *act_routes(OPERATIONS),
+        *LOGIN_ROUTES,
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ],
+    middleware=[
+        Middleware(RequestId),
+        Middleware(SecurityHeaders),
+        Middleware(EncodedPath),
+        Middleware(BoundedBody),
+    ],
     exception_handlers=HANDLERS,
     lifespan=lifespan,
 )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
+from uuid import UUID
 
+import redis
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -22,67 +24,66 @@ from actors import (
     refresh_students,
     score_posts,
 )
-from actors.runs import send_run
+from actors.runs import begin_run, send_run
 from actors.wake import send
-from workers.errors import RunActiveError
 from workers.freshness import bury_lost, find_overdue
 from workers.graph_changes import prune_changes
 from workers.logs import configure_logging
+from workers.metrics import start_flushing, stop_flushing
 from workers.plan_documents import begin_documents_run
 from workers.runs import RunKind, create_run, find_waiting
 from workers.scheduled_jobs import (
-    firing,
+    find_unsent,
+    forget_other_jobs,
+    held_firing,
+    record_firing,
     register_job,
     try_leadership,
     unfired_since,
 )
+from workers.series import store_minute
 from workers.settings import settings
 from workers.stalled_sessions import end_stalled_sessions
 from workers.stores import PING, close_stores, connect, connection, open_stores
+from workers.watch_freshness import watch_freshness
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is sent when: `cron` in UTC; `send` raises if it could not be sent."""
+    """What is sent when: `cron` in UTC; `send` takes the id of the firing."""
 
     name: str
     cron: str
-    send: Callable[[], object]
+    send: Callable[[str], object]
 
 
-def begin_run(kind: RunKind) -> None:
-    """Begin a run, unless one of its kind is going on already."""
-    try:
-        send_run(create_run(kind), kind)
-    except RunActiveError as error:
-        log.info("run_goes_on", kind=kind, run_id=str(error.run_id))
-
-
-def begin_documents(kind: RunKind) -> Callable[[], None]:
-    """What begins a run over the documents, unless there is no source or one goes on already."""
-
-    def begin() -> None:
-        if settings().mongo_url is None:
+def begin_documents(kind: RunKind, firing_id: str) -> None:
+    """Begin a run over the documents, unless there is no source of any."""
+    if settings().mongo_url is None:
+        with held_firing(UUID(firing_id)):
             return
-        try:
-            send_run(begin_documents_run(kind), kind)
-        except RunActiveError as error:
-            log.info("documents_run_goes_on", kind=kind, run_id=str(error.run_id))
-
-    return begin
+    begin_run(kind, begin_documents_run, firing_id)
 
 
 JOBS = (
-    Job("incremental_documents", "*/15 * * * *", begin_documents(RunKind.documents_incremental)),
-    Job("stale_documents", "0 1 * * *", begin_documents(RunKind.documents_stale)),
-    Job("cleanup_documents", "30 1 * * *", begin_documents(RunKind.documents_cleanup)),
+    Job(
+        "incremental_documents",
+        "*/15 * * * *",
+        partial(begin_documents, RunKind.documents_incremental),
+    ),
+    Job("stale_documents", "0 1 * * *", partial(begin_documents, RunKind.documents_stale)),
+    Job("cleanup_documents", "30 1 * * *", partial(begin_documents, RunKind.documents_cleanup)),
     Job("index_vectors", "15 * * * *", index_vectors.send),
     Job("index_users", "45 * * * *", index_users.send),
     Job("score_posts", "*/10 * * * *", score_posts.send),
-    Job("recompute_users", "0 */2 * * *", partial(begin_run, RunKind.recompute_users)),
-    Job("rebuild_neighbors", "0 2 * * *", partial(begin_run, RunKind.rebuild_neighbors)),
+    Job("recompute_users", "0 */2 * * *", partial(begin_run, RunKind.recompute_users, create_run)),
+    Job(
+        "rebuild_neighbors",
+        "0 2 * * *",
+        partial(begin_run, RunKind.rebuild_neighbors, create_run),
+    ),
     Job("refresh_posts", "45 2 * * *", refresh_posts.send),
     Job("refresh_students", "0 3 * * *", refresh_students.send),
     Job("prune_history", "30 3 * * *", prune_history.send),
@@ -90,6 +91,8 @@ JOBS = (
 )
 
 LEADERSHIP_CHECK_S = 2.0
+# Whoever runs a job by hand looks on.
+SEND_WAITING_S = 1
 
 
 def due_slot(cron: str, after: datetime, now: datetime) -> datetime | None:
@@ -104,17 +107,33 @@ def due_slot(cron: str, after: datetime, now: datetime) -> datetime | None:
 
 
 def fire(job: Job, now: datetime | None = None) -> datetime | None:
-    """Send a job's message if a slot is due and has not been fired; returns that slot."""
+    """Record a slot that is due and has not been fired, and send its job; returns that slot."""
     after = unfired_since(job.name)
     slot = after and due_slot(job.cron, after, now or datetime.now(UTC))
     if not slot:
         return None
-    with firing(job.name, slot) as ours:
-        if not ours:
-            return None
-        job.send()
-    log.info("job_fired", job=job.name, slot=slot.isoformat())
+    firing_id = record_firing(job.name, slot)
+    if firing_id is None:
+        return None
+    log.info("job_fired", job=job.name, slot=slot.isoformat(), firing_id=str(firing_id))
+    send_firing(job, firing_id)
     return slot
+
+
+def send_firing(job: Job, firing_id: UUID) -> None:
+    """Send a recorded firing; if Redis is down it is sent later."""
+    try:
+        job.send(str(firing_id))
+    except redis.RedisError as error:
+        log.warning("firing_not_sent", job=job.name, firing_id=str(firing_id), error=str(error))
+
+
+def send_waiting() -> None:
+    """Send firings that somebody asked for, and those whose message or worker was lost."""
+    jobs = {job.name: job for job in JOBS}
+    for name, firing_id in find_unsent():
+        if name in jobs:
+            send_firing(jobs[name], firing_id)
 
 
 def reconcile() -> None:
@@ -129,6 +148,7 @@ def reconcile() -> None:
         log.info("overdue_resent", messages=len(overdue), sent=send(overdue))
     for run_id, kind in find_waiting():
         send_run(run_id, kind)
+    watch_freshness()
     with connection() as conn:
         prune_changes(conn)
     for job in JOBS:
@@ -151,9 +171,12 @@ def lead(stop: threading.Event) -> None:
             if stop.wait(1):
                 return
         log.info("scheduler_leads", jobs=[f"{job.cron} {job.name}" for job in JOBS])
+        forget_other_jobs([job.name for job in JOBS])
         for job in JOBS:
             register_job(job.name, job.cron)
             clock.add_job(fire, CronTrigger.from_crontab(job.cron, timezone=UTC), args=[job])
+        clock.add_job(send_waiting, IntervalTrigger(seconds=SEND_WAITING_S))
+        clock.add_job(store_minute, CronTrigger(second=0, timezone=UTC))
         clock.add_job(
             reconcile,
             IntervalTrigger(seconds=settings().reconcile_interval_seconds),
@@ -171,6 +194,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     configure_logging()
     open_stores()
+    start_flushing()
     stop = threading.Event()
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -183,6 +207,7 @@ def main() -> None:
     try:
         lead(stop)
     finally:
+        stop_flushing()
         close_stores()
 
 

@@ -12,6 +12,8 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, Retries, TimeLimit
 
+from actors.logs import BindLogs
+from actors.metrics import CountMessages, KeepTraceback
 from actors.pulse import Heartbeat, HoldPaused, Watchdog
 from workers.embedders import embedder
 from workers.logs import configure_logging
@@ -64,6 +66,9 @@ broker = RedisBroker(  # type: ignore[no-untyped-call]
     middleware=[
         OpenStores(),
         TermOnce(),
+        BindLogs(),
+        CountMessages(),
+        KeepTraceback(),
         HoldPaused(),
         Heartbeat(),
         Watchdog(),

@@ -3,6 +3,7 @@
 import dramatiq
 
 from actors.broker import broker
+from actors.scheduled_jobs import timed
 from workers import index_users as work
 from workers.queues import Queue
 from workers.stores import connect
@@ -12,6 +13,7 @@ TIME_LIMIT_MS = 3600 * 1000
 
 
 @dramatiq.actor(queue_name=Queue.batch, broker=broker, time_limit=TIME_LIMIT_MS)
+@timed
 def index_users() -> None:
     """Build the index if it is needed and missing, on a connection of its own."""
     with connect() as conn:

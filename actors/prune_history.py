@@ -4,6 +4,7 @@ import dramatiq
 import structlog
 
 from actors.broker import broker
+from actors.scheduled_jobs import timed
 from workers import prune_history as work
 from workers.queues import Queue
 
@@ -11,6 +12,7 @@ log = structlog.get_logger()
 
 
 @dramatiq.actor(queue_name=Queue.batch, broker=broker)
+@timed
 def prune_history() -> None:
     """Delete old attempts, events and firings."""
     log.info("history_pruned", **work.prune_history())

@@ -4,6 +4,7 @@ import dramatiq
 import structlog
 
 from actors.broker import broker
+from actors.scheduled_jobs import timed
 from workers import refresh_students as work
 from workers.queues import Queue
 
@@ -11,6 +12,7 @@ log = structlog.get_logger()
 
 
 @dramatiq.actor(queue_name=Queue.batch, broker=broker)
+@timed
 def refresh_students() -> None:
     """Raise every student; the reconciler feeds them to the workers."""
     log.info("students_raised", count=work.refresh_students())

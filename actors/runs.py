@@ -1,5 +1,6 @@
 """Send runs: the only way from a run to the actor that works on it."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import redis
@@ -9,7 +10,9 @@ from actors.cleanup_documents import cleanup_documents
 from actors.precompute_documents import precompute_documents
 from actors.rebuild_neighbors import rebuild_neighbors
 from actors.recompute_users import recompute_users
+from workers.errors import RunActiveError
 from workers.runs import RunKind
+from workers.scheduled_jobs import hand_over
 
 ACTORS = {
     RunKind.rebuild_neighbors: rebuild_neighbors,
@@ -31,3 +34,16 @@ def send_run(run_id: UUID, kind: RunKind) -> None:
         ACTORS[kind].send(str(run_id))
     except redis.RedisError as error:
         log.warning("run_not_sent", run_id=str(run_id), kind=kind, error=str(error))
+
+
+def begin_run(kind: RunKind, create: Callable[[RunKind], UUID], firing_id: str) -> None:
+    """Begin the run of a timed job; one of its kind that is active already counts as this one."""
+    try:
+        run_id = create(kind)
+    except RunActiveError as error:
+        if error.run_id is None:  # it has ended in between: the scheduler tries again
+            return
+        run_id = error.run_id
+        log.info("run_goes_on", kind=kind, run_id=str(run_id))
+    hand_over(UUID(firing_id), run_id)
+    send_run(run_id, kind)

@@ -4,6 +4,7 @@ import dramatiq
 import structlog
 
 from actors.broker import broker
+from actors.scheduled_jobs import timed
 from workers import score_posts as work
 from workers.queues import Queue
 
@@ -11,6 +12,7 @@ log = structlog.get_logger()
 
 
 @dramatiq.actor(queue_name=Queue.batch, broker=broker)
+@timed
 def score_posts() -> None:
     """Sum up the actions."""
     log.info("posts_scored", changed=work.score_posts())

@@ -36,7 +36,7 @@ def request(
 ) -> bytes:
     """The bytes of a request."""
     head = (
-        f"{method} {path} HTTP/1.1\r\nHost: bench\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -18,10 +18,10 @@ from routes.operations import OPEN, Operation, reply
 from workers import metrics
 from workers.api_keys import Role
 from workers.check_neighbors import read_last_check
+from workers.cluster_metrics import collect_cluster
 from workers.document_metrics import collect_documents
-from workers.freshness import WAITING_KINDS, Kind
+from workers.freshness import Kind
 from workers.freshness_contract import KindFreshness, summarize
-from workers.settings import settings
 from workers.stores import ping_postgres, ping_redis
 
 log = structlog.get_logger()
@@ -39,6 +39,11 @@ class KindOut(BaseModel):
     oldest_stale_s: float | None
     limit_s: float
     ok: bool
+
+    @classmethod
+    def of(cls, row: KindFreshness) -> "KindOut":
+        """As the ledger counts it."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
 class FreshnessOut(BaseModel):
@@ -77,7 +82,7 @@ LIVE = TypeAdapter(Live)
 
 def get_freshness(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
     """The freshness contract."""
-    kinds = [_contract(kind) for kind in summarize()]
+    kinds = [KindOut.of(kind) for kind in summarize()]
     return reply(FRESHNESS, FreshnessOut(ok=all(kind.ok for kind in kinds), kinds=kinds))
 
 
@@ -112,7 +117,7 @@ class _Cluster(Collector):
 
     def collect(self) -> list[Metric]:
         families = []
-        rows = [_contract(kind) for kind in summarize()]
+        rows = summarize()
         for name, text in {
             "total": "Keys in the ledger.",
             "fresh": "Keys that are fresh.",
@@ -121,6 +126,7 @@ class _Cluster(Collector):
             "coverage": "Share of keys that are fresh.",
             "oldest_stale_s": "Age of the oldest stale key, in seconds.",
             "limit_s": "Limit of that age, in seconds.",
+            "ok": "1 if nothing is dead, and nothing stale for longer than its limit.",
         }.items():
             family = GaugeMetricFamily(f"freshness_{name}", text, labels=["kind"])
             for row in rows:
@@ -130,19 +136,7 @@ class _Cluster(Collector):
             if figure is not None:
                 text = f"Of the neighbour graph at its last nightly check: {name}."
                 families.append(GaugeMetricFamily(f"neighbors_{name}", text, value=figure))
-        return [*families, *collect_documents(), *metrics.collect()]
-
-
-def _contract(row: KindFreshness) -> KindOut:
-    waits = row.kind in WAITING_KINDS
-    limit_s = (
-        settings().user_freshness_limit_seconds if waits else settings().freshness_limit_seconds
-    )
-    return KindOut(
-        **{name: getattr(row, name) for name in KindOut.model_fields if hasattr(row, name)},
-        limit_s=limit_s,
-        ok=row.dead == 0 and (row.oldest_stale_s or 0) <= limit_s,
-    )
+        return [*families, *collect_cluster(), *collect_documents(), *metrics.collect()]
 
 
 def _check(ping: Callable[[], None], *, needed: bool) -> StoreHealth:

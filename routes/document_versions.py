@@ -51,6 +51,7 @@ OPERATIONS = (
         Role.admin,
         VERSIONS,
         problems=(404, 409, 422, 503),
+        audited=True,
     ),
     Operation(
         "POST",
@@ -60,5 +61,6 @@ OPERATIONS = (
         Role.admin,
         VERSIONS,
         problems=(409, 503),
+        audited=True,
     ),
 )

@@ -191,6 +191,7 @@ OPERATIONS = (
         202,
         accepts={"application/json": PRECOMPUTE},
         problems=(400, 409, 413, 422, 503),
+        audited=True,
     ),
     Operation(
         "GET",

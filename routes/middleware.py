@@ -9,10 +9,14 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from routes.problems import Problem, answer
+from workers.metrics import HTTP_DURATION, HTTP_REQUESTS
+from workers.settings import settings
 
 BODY_MAX_BYTES = 10 * 1024 * 1024
 # A client that is still sending would not see the answer; beyond this it is cut off.
 DISCARD_MAX_BYTES = 100 * 1024 * 1024
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = structlog.get_logger()
 
@@ -33,6 +37,8 @@ class RequestId:
         scope["request_id"] = request_id
         started = time.perf_counter()
         status = 500
+        # Anybody may send any method, and a label must not have any value.
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -48,13 +54,50 @@ class RequestId:
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
+                took_ms = (time.perf_counter() - started) * 1000
+                route = getattr(scope.get("route"), "path", "unknown")
+                HTTP_REQUESTS.add(1, method=method, route=route, status=str(status))
+                HTTP_DURATION.observe(took_ms, method=method, route=route)
                 log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
-                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                    duration_ms=round(took_ms, 1),
+                    **({"key": scope["caller"].name} if "caller" in scope else {}),
                 )
+
+
+class SecurityHeaders:
+    """Nothing is loaded from elsewhere, framed, or taken for what it is not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        headers = {
+            "Content-Security-Policy": (
+                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+                " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            ),
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Referrer-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+        }
+        self.headers = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
+        self.https_only = (b"strict-transport-security", b"max-age=31536000")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Adds them to every answer."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                more = self.headers
+                if settings().kinfold_env == "production":
+                    more = [*more, self.https_only]
+                message["headers"] = [*message.get("headers", []), *more]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
 
 
 class EncodedPath:

@@ -5,20 +5,34 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, PositiveInt, StringConstraints, TypeAdapter
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from routes.operations import OPEN, Operation
+from routes.operations import OPEN, Operation, QueryText
 from workers.events import Id
+from workers.freshness import Kind
 from workers.import_csv import Table
+from workers.queues import MessageState, Queue
 
 # Path parameters that are not the id of something in a library, by name.
-PATH_TYPES: Mapping[str, Any] = {"event_id": UUID, "run_id": UUID, "table": Table}
-NUMBER = {"type": "integer", "minimum": 1}
+PATH_TYPES: Mapping[str, Any] = {
+    "event_id": UUID,
+    "run_id": UUID,
+    "table": Table,
+    "queue": Queue,
+}
+QUERY_TYPES: Mapping[str, Any] = {
+    "limit": PositiveInt,
+    "kind": Kind,
+    "state": MessageState,
+    "key": Annotated[QueryText, StringConstraints(min_length=1)],
+    "search": QueryText,
+    "error_group": QueryText,
+}
 
 DETAILS = ("parameters", "requestBody", "responses")
 REF = "#/components/schemas/{model}"
@@ -50,11 +64,7 @@ def openapi_operations(described: Sequence[Operation]) -> tuple[Operation, ...]:
     def get_docs(request: Request) -> Response:  # noqa: ARG001
         return HTMLResponse(page)
 
-    def get_home(request: Request) -> Response:  # noqa: ARG001
-        return RedirectResponse("/docs")
-
     return (
-        Operation("GET", "/", get_home, "The page below, until there is a console.", OPEN),
         Operation("GET", "/openapi.json", get_openapi, "This document.", OPEN),
         Operation("GET", "/docs", get_docs, "This document as a page.", OPEN),
     )
@@ -108,8 +118,9 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         {
             "name": name,
             "in": "query",
+            "required": name in operation.needed,
             "description": text,
-            "schema": NUMBER if name == "limit" else {"type": "string"},
+            "schema": TypeAdapter(QUERY_TYPES.get(name, str)).json_schema(),
         }
         for name, text in operation.query.items()
     ]
@@ -118,7 +129,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         if operation.answers
         else {"text/plain": {"schema": {"type": "string"}}}
     )
-    keyed = () if operation.role is None else (401, 403)
+    keyed = () if operation.role is None else (401, 403, 429)
     typed = (415,) if operation.accepts else ()
     problem = {"application/problem+json": {"schema": schemas["problem"]}}
     described: dict[str, Any] = {
@@ -179,11 +190,10 @@ def render_page(document: dict[str, Any]) -> str:
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Kinfold API</title>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:60rem;"
-        "margin:2rem auto;padding:0 1rem}pre{overflow-x:auto}h2{font-size:1.1rem}</style>"
+        "<link rel='stylesheet' href='/static/console.css'><body class='docs'><main>"
         f"<h1>Kinfold API</h1><p>{escape(document['info']['description'])} "
         "The document itself: <a href='/openapi.json'>/openapi.json</a>.</p>"
-        f"{''.join(sections)}<h1>Schemas</h1>{''.join(schemas)}</html>"
+        f"{''.join(sections)}<h1>Schemas</h1>{''.join(schemas)}</main></html>"
     )
 
 

@@ -1,20 +1,23 @@
 """One table entry per operation: its route, the key role it needs and its OpenAPI are one thing."""
 
+import base64
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from routes.access import authorize, caller_of
 from routes.problems import Problem, invalid
-from workers.api_keys import Role, find_key
+from workers.api_keys import Role
+from workers.audit import begin_act, end_act
 from workers.events import Id
-from workers.settings import settings
 
 T = TypeVar("T")
 ID: TypeAdapter[str] = TypeAdapter(Id)
@@ -24,14 +27,21 @@ CURL_MEDIA_TYPE = "application/x-www-form-urlencoded"
 # Open without a key: liveness, readiness, the docs.
 OPEN = None
 
+# Text in a query. Postgres holds no zero bytes.
+QueryText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+QUERY_TEXT: TypeAdapter[str] = TypeAdapter(QueryText)
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
 
 @dataclass(frozen=True)
 class Operation:
     """What can be asked of Kinfold over HTTP.
 
     `accepts` maps the media types of a request body to what it holds: a type adapter, or None
-    for text that is no JSON. `query` maps parameter names to their descriptions. `answers` is
-    what a success holds, None for text; answers with one of the statuses `alike` hold the same.
+    for text that is no JSON. `query` maps parameter names to their descriptions; those `needed`
+    must be there. `answers` is what a success holds, None for text; answers with one of the
+    statuses `alike` hold the same. What is `audited` is recorded with the name of the key.
     """
 
     method: str
@@ -43,8 +53,10 @@ class Operation:
     status: int = 200
     accepts: Mapping[str, TypeAdapter[Any] | None] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
     problems: tuple[int, ...] = ()
     alike: tuple[int, ...] = ()
+    audited: bool = False
 
     def route(self) -> Route:
         """The Starlette route, guarded by the key check."""
@@ -52,31 +64,33 @@ class Operation:
         def guarded(request: Request) -> Response:
             authorize(request, self.role)
             check_media_type(request, self.accepts)
-            return self.handler(request)
+            return self.act(request)
 
         return Route(self.path, guarded, methods=[self.method], name=self.handler.__name__)
 
+    def act(self, request: Request) -> Response:
+        """Handle a request that may be handled."""
+        if self.audited:
+            return audited(request, f"{self.method} {self.path}", self.handler)
+        return self.handler(request)
 
-def authorize(request: Request, role: Role | None) -> None:
-    """Let the request through if its key has the role.
 
-    Raises:
-        Problem: 401 without a known key, 403 with one of a lower role. Without configured keys,
-            which only development allows, 403 for callers from other machines.
-    """
-    if role is None:
-        return
-    keys = settings().api_keys
-    if not keys:
-        if request.client is None or not _is_loopback(request.client.host):
-            raise Problem(403, "without API_KEYS only this machine may call")
-        return
-    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-    key = find_key(keys, presented.strip()) if scheme.lower() == "bearer" else None
-    if key is None:
-        raise Problem(401, "a known key is needed: Authorization: Bearer KEY")
-    if key.role < role:
-        raise Problem(403, f"this needs a key with the role {role.name}")
+def audited(request: Request, action: str, act: Callable[[Request], Response]) -> Response:
+    """Do what a person asks for, with a record of it that is written first."""
+    act_id = begin_act(
+        key_name=caller_of(request).name,
+        action=action,
+        target=request.url.path,
+        body=request.state.body.decode(errors="replace"),
+        request_id=request.scope["request_id"],
+    )
+    try:
+        response = act(request)
+    except Exception as error:
+        end_act(act_id, error.status if isinstance(error, Problem) else 500, str(error))
+        raise
+    end_act(act_id, response.status_code)
+    return response
 
 
 def media_type(request: Request) -> str:
@@ -121,9 +135,7 @@ def query_number(request: Request, name: str, most: int) -> int | None:
         return None
     digits = text.lstrip("0")
     if not (text.isascii() and text.isdigit() and digits):
-        raise Problem(
-            422, "1 invalid value", [{"loc": [name], "msg": "must be a whole number from 1 on"}]
-        )
+        raise _wrong(name, "must be a whole number from 1 on")
     return min(int(digits[:9]), most)
 
 
@@ -149,8 +161,66 @@ def reply(adapter: TypeAdapter[Any], value: object, status: int = 200) -> Respon
     return Response(adapter.dump_json(value), status, media_type="application/json")
 
 
-def _is_loopback(host: str) -> bool:
+def query_choice(request: Request, name: str, choices: type[Choice]) -> Choice | None:
+    """One of an enumeration's values in the query; None when it is not given.
+
+    Raises:
+        Problem: 422, it is none of them.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return None
     try:
-        return ip_address(host).is_loopback
+        return choices(text)
     except ValueError:
-        return False
+        raise _wrong(name, f"must be one of {', '.join(choices)}") from None
+
+
+def path_choice(request: Request, name: str, choices: type[Choice]) -> Choice:
+    """One of an enumeration's values in the path.
+
+    Raises:
+        Problem: 404, it is none of them.
+    """
+    try:
+        return choices(unquote(request.path_params[name]))
+    except ValueError:
+        detail = f"unknown_{name}: must be one of {', '.join(choices)}"
+        raise Problem(404, detail, reason=f"unknown_{name}") from None
+
+
+def query_text(request: Request, name: str) -> str | None:
+    """Text in the query; None when it is not given or empty.
+
+    Raises:
+        Problem: 422, it is longer than 200 characters or holds a zero byte.
+    """
+    try:
+        return QUERY_TEXT.validate_python(request.query_params.get(name, "")) or None
+    except ValidationError as error:
+        raise invalid(error, name) from None
+
+
+def encode_cursor(*parts: object) -> str:
+    """An opaque `next_cursor` that `decode_cursor` reads."""
+    return base64.urlsafe_b64encode(json.dumps([str(part) for part in parts]).encode()).decode()
+
+
+def decode_cursor(request: Request, *types: Callable[[str], Any]) -> tuple[Any, ...]:
+    """The parts of the query's cursor; each is None when it is not given.
+
+    Raises:
+        Problem: 422, it is not one that this list gave.
+    """
+    text = request.query_params.get("cursor")
+    if not text:
+        return (None,) * len(types)
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(text))
+        return tuple(make(part) for make, part in zip(types, parts, strict=True))
+    except (ValueError, TypeError):
+        raise _wrong("cursor", "not a cursor of this list") from None
+
+
+def _wrong(name: str, message: str) -> Problem:
+    return Problem(422, "1 invalid value", [{"loc": [name], "msg": message}])

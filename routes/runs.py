@@ -1,7 +1,5 @@
 """Runs: long jobs to start, watch and cancel; and what the graph's check finds."""
 
-import base64
-import binascii
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.runs import send_run
-from routes.operations import Operation, query_number, reply
+from routes.operations import Operation, decode_cursor, encode_cursor, query_number, reply
 from routes.problems import Problem
 from workers.api_keys import Role
 from workers.check_neighbors import NeighborQuality, check_neighbors
@@ -59,10 +57,11 @@ def get_run(request: Request) -> Response:
 def get_runs(request: Request) -> Response:
     """A page of runs."""
     limit = query_number(request, "limit", MOST_RUNS) or DEFAULT_RUNS
-    cursor = request.query_params.get("cursor")
-    runs = list_runs(limit, _decode(cursor) if cursor else None)
+    created_at, run_id = decode_cursor(request, datetime.fromisoformat, UUID)
+    runs = list_runs(limit, (created_at, run_id) if run_id else None)
     last = runs[-1] if len(runs) == limit else None
-    return reply(RUNS, RunList(runs=runs, next_cursor=_encode(last) if last else None))
+    following = encode_cursor(last.created_at, last.run_id) if last else None
+    return reply(RUNS, RunList(runs=runs, next_cursor=following))
 
 
 def post_cancel(request: Request) -> Response:
@@ -87,19 +86,6 @@ def _run_id(request: Request) -> UUID:
         raise Problem(422, "1 invalid value", errors) from None
 
 
-def _encode(run: Run) -> str:
-    return base64.urlsafe_b64encode(f"{run.created_at.isoformat()} {run.run_id}".encode()).decode()
-
-
-def _decode(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        created_at, run_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        return datetime.fromisoformat(created_at), UUID(run_id)
-    except (ValueError, binascii.Error):
-        errors = [{"loc": ["cursor"], "msg": "not a cursor of this list"}]
-        raise Problem(422, "1 invalid value", errors) from None
-
-
 OPERATIONS = (
     Operation(
         "POST",
@@ -110,6 +96,7 @@ OPERATIONS = (
         STARTED,
         202,
         problems=(409, 503),
+        audited=True,
     ),
     Operation(
         "GET",
@@ -148,6 +135,7 @@ OPERATIONS = (
         RUN,
         202,
         problems=(404, 409, 422, 503),
+        audited=True,
     ),
     Operation(
         "POST",
@@ -158,5 +146,6 @@ OPERATIONS = (
         RUN,
         202,
         problems=(404, 409, 422, 503),
+        audited=True,
     ),
 )

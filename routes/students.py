@@ -10,6 +10,7 @@ from starlette.responses import Response
 from actors.wake import send
 from routes.operations import Operation, path_id, query_number, reply
 from workers.api_keys import Role
+from workers.check_profiles import ProfileQuality, check_profiles
 from workers.freshness import KeyFreshness, Kind
 from workers.read_student import Neighbor, read_neighbors, read_student
 from workers.request_recompute import request_recompute
@@ -84,6 +85,7 @@ class RecomputeOut(BaseModel):
 STUDENT = TypeAdapter(StudentOut)
 NEIGHBORS = TypeAdapter(NeighborsOut)
 RECOMPUTE = TypeAdapter(RecomputeOut)
+QUALITY = TypeAdapter(ProfileQuality)
 
 
 def get_student(request: Request) -> Response:
@@ -124,6 +126,11 @@ def post_recompute(request: Request) -> Response:
     return reply(RECOMPUTE, RecomputeOut(event_id=event_id), 202)
 
 
+def get_profile_quality(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
+    """How good the profiles are."""
+    return reply(QUALITY, check_profiles())
+
+
 OPERATIONS = (
     Operation(
         "GET",
@@ -153,5 +160,14 @@ OPERATIONS = (
         RECOMPUTE,
         202,
         problems=(404, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/profiles/quality",
+        get_profile_quality,
+        "How complete, diverse, consistent and clustered the profiles of a sample of students are.",
+        Role.read,
+        QUALITY,
+        problems=(503,),
     ),
 )

@@ -105,6 +105,7 @@ OPERATIONS = (
         202,
         accepts={"application/json": RECOMPUTE},
         problems=(400, 404, 409, 413, 422, 503),
+        audited=True,
     ),
     Operation(
         "GET",

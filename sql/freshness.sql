@@ -49,7 +49,7 @@ UPDATE freshness f SET
     leased_by = %(worker)s, leased_at = now(),
     attempts = f.attempts + 1
 FROM due WHERE f.kind = due.kind AND f.key = due.key
-RETURNING f.key, f.wanted, f.attempts, f.last_event;
+RETURNING f.key, f.wanted, f.attempts, f.last_event, f.stale_since;
 
 -- name: claim_due
 -- Up to `batch` due keys, the one that the message names first, then the stalest; none while their
@@ -75,7 +75,7 @@ UPDATE freshness f SET
     attempts = f.attempts + 1
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) due
 WHERE f.kind = due.kind AND f.key = due.key
-RETURNING f.key, f.wanted, f.attempts, f.last_event;
+RETURNING f.key, f.wanted, f.attempts, f.last_event, f.stale_since;
 
 -- name: confirm_lease
 -- Which of the claimed keys are still ours, locked in order until the result is written.

@@ -5,3 +5,7 @@ SELECT set_config('idle_in_transaction_session_timeout', %(milliseconds)s::text,
 -- name: ping
 -- Whether the database answers.
 SELECT 1;
+
+-- name: database_size
+-- How large the database is, with its indexes.
+SELECT pg_database_size(current_database());

@@ -90,8 +90,10 @@ def fresh_settings() -> Iterator[None]:
 
 def _forget() -> None:
     from actors import wake
+    from routes import access
     from workers import metrics, provider_limits, update_neighbors, user_cache
     from workers.embedders import embedder
+    from workers.session_secret import session_secret
     from workers.settings import settings
 
     settings.cache_clear()
@@ -100,6 +102,8 @@ def _forget() -> None:
     provider_limits._limiter.cache_clear()
     metrics._pending.clear()
     wake._quiet_until = 0.0
+    access.forget_wrong_keys()
+    session_secret.cache_clear()
     user_cache._quiet_until = 0.0
 
 
@@ -157,5 +161,5 @@ def client(stores: None) -> Iterator[TestClient]:
     """The app, called from this machine; what it fails to handle is raised in the test."""
     from api import app
 
-    with TestClient(app, client=("127.0.0.1", 50000)) as client:
+    with TestClient(app, "http://127.0.0.1", client=("127.0.0.1", 50000)) as client:
         yield client

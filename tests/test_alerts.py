@@ -5,23 +5,31 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.documents import Documents, work_run
+from tests.library import checkout
+from tests.work_off import work_off
 from workers.metrics import TOTALS
+from workers.record_events import record_events
 from workers.runs import RunKind
+from workers.scheduled_jobs import register_job
 
-RULES = Path(__file__).parent.parent / "monitoring" / "embedding_alerts.yaml"
+MONITORING = Path(__file__).parent.parent / "monitoring"
+RULES = MONITORING / "embedding_alerts.yaml"
+FRESHNESS_RULES = MONITORING / "freshness_alerts.yaml"
 
 
-def test_promtool_finds_no_fault_in_the_rules() -> None:
+@pytest.mark.parametrize(("rules", "count"), [(RULES, 8), (FRESHNESS_RULES, 11)])
+def test_promtool_finds_no_fault_in_the_rules(rules: Path, count: int) -> None:
     promtool = shutil.which("promtool")
     assert promtool, "promtool is missing: it is in Debian's package prometheus (see .ci/run)"
     done = subprocess.run(
-        [promtool, "check", "rules", str(RULES)], capture_output=True, text=True, check=False
+        [promtool, "check", "rules", str(rules)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 rules found" in done.stdout
+    assert f"{count} rules found" in done.stdout
 
 
 def test_every_metric_that_a_rule_asks_for_is_there(
@@ -47,3 +55,26 @@ def test_every_metric_that_a_rule_asks_for_is_there(
     assert 'documents_coverage{version="v1"} 0.5' in scraped
     assert 'documents_failures{dead="true",reason="body_not_text",version="v1"} 1.0' in scraped
     assert 'documents_last_run_failed{kind="documents_stale"} 0.0' in scraped
+
+
+def test_every_metric_that_the_rules_of_the_cluster_ask_for_is_there(client: TestClient) -> None:
+    register_job("prune_history", "30 3 * * *")
+    work_off(record_events([checkout("S1", "B1")]).wake_ups)
+    client.get("/queues")
+    scraped = client.get("/metrics").text
+    there = set(re.findall(r"^(\w+)\{", scraped, re.MULTILINE))
+    asked = {
+        name
+        for expression in re.findall(r"expr: (.*)", FRESHNESS_RULES.read_text())
+        for name in re.findall(r"\b((?:freshness|key|worker|queue|store|http)_\w+)\b", expression)
+    }
+    assert len(asked) >= 10
+    assert asked - there == set()
+    for line in (
+        'store_up{store="redis"} 1.0',
+        'queue_paused{queue="live"} 0.0',
+        'worker_processes{queue="batch"} 0.0',
+        'scheduled_job_failed{job="prune_history"} 0.0',
+        'freshness_ok{kind="student_embedding"} 1.0',
+    ):
+        assert line in scraped

@@ -73,20 +73,20 @@ def test_a_run_waits_while_its_queue_is_paused() -> None:
 
 def test_a_dead_message_is_seen_with_its_arguments_and_can_be_requeued() -> None:
     first, second = bury("renamed_actor", "S1"), bury("renamed_actor", "S2")
-    found = queues.dead_messages("live")
+    found = queues.dead_messages(Queue.live)
     assert {(m.id, m.actor, m.args) for m in found} == {
         (first, "renamed_actor", ("S1",)),
         (second, "renamed_actor", ("S2",)),
     }
-    assert queues.requeue_messages("live", [first, "unknown"]) == 1
-    assert [m.id for m in queues.dead_messages("live")] == [second]
+    assert queues.requeue_messages(Queue.live, [first, "unknown"]) == 1
+    assert [m.id for m in queues.dead_messages(Queue.live)] == [second]
     (data,) = broker.do_fetch("live", 10)
     assert json.loads(data)["args"] == ["S1"]
 
 
 def test_a_discarded_message_is_gone() -> None:
     message_id = bury("renamed_actor", "S1")
-    assert queues.discard_messages("live", [message_id, "unknown"]) == 1
-    assert queues.dead_messages("live") == []
+    assert queues.discard_messages(Queue.live, [message_id, "unknown"]) == 1
+    assert queues.dead_messages(Queue.live) == []
     assert broker.do_fetch("live", 10) == []
-    assert queues.discard_messages("live", []) == queues.requeue_messages("live", []) == 0
+    assert queues.discard_messages(Queue.live, []) == queues.requeue_messages(Queue.live, []) == 0

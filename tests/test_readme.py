@@ -24,7 +24,8 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
-PAGES = (README, ARCHITECTURE, RELIABILITY)
+CONSOLE = ROOT / "docs" / "operations" / "console.md"
+PAGES = (README, ARCHITECTURE, RELIABILITY, CONSOLE)
 
 WRITTEN_PORT = 8000
 START_SECONDS = 120
@@ -205,7 +206,7 @@ def test_the_configuration_table_has_every_setting_with_its_default_and_nothing_
         field = Settings.model_fields[name]
         if field.is_required():
             return "required"
-        return f"`{field.default}`" if field.default not in (None, ()) else "unset"
+        return f"`{field.default}`" if field.default not in (None, (), {}) else "unset"
 
     written = {row[0].strip("`"): row[1] for row in table(README, "Variable") if len(row) == 4}
     assert written == {name.upper(): default(name) for name in Settings.model_fields}

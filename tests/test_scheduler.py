@@ -11,59 +11,32 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import dramatiq
 import pytest
-import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
 import scheduler
-from actors import broker
 from scheduler import Job, due_slot, fire, reconcile
+from tests.firings import EVERY_2_HOURS, START, Sent, job, queued
 from tests.library import change, rows
 from tests.processes import LIMIT_SECONDS, eventually
 from workers import freshness
 from workers.freshness import Kind
 from workers.prune_history import prune_history
 from workers.runs import RunKind
-from workers.scheduled_jobs import firing, register_job, unfired_since
-from workers.stores import stores, transaction
+from workers.scheduled_jobs import (
+    register_job,
+    unfired_since,
+)
+from workers.stores import transaction
 
 ROOT = Path(__file__).parent.parent
-START = datetime(2026, 3, 1, 0, 7, tzinfo=UTC)
-EVERY_2_HOURS = "0 */2 * * *"
-
 usable = pytest.mark.usefixtures("stores")
-
-
-class Sent(list[str]):
-    """What a job sent; `broken` makes sending fail."""
-
-    broken = False
-
-    def send(self) -> None:
-        if self.broken:
-            raise redis.ConnectionError("on purpose")
-        self.append("message")
-
-
-def job(sent: Sent, cron: str = EVERY_2_HOURS) -> Job:
-    """Registered at START."""
-    register_job("test_job", cron)
-    change("UPDATE schedules SET created_at = %s WHERE job = 'test_job'", START)
-    return Job("test_job", cron, sent.send)
 
 
 def slots() -> list[datetime]:
     found = rows("SELECT slot FROM job_runs WHERE job = 'test_job' ORDER BY slot")
     return [slot.astimezone(UTC) for (slot,) in found]
-
-
-def queued(queue: str = "live") -> list[tuple[str, tuple[str, ...]]]:
-    """The actor and arguments of each message in a queue."""
-    found = stores().redis.hvals(f"dramatiq:{queue}.msgs")
-    messages = [dramatiq.Message.decode(data) for data in found]
-    return sorted((message.actor_name, tuple(message.args)) for message in messages)
 
 
 @st.composite
@@ -160,7 +133,7 @@ def test_restarts_every_30_minutes_recompute_users_once_in_each_slot(
     (users,) = (job for job in scheduler.JOBS if job.name == "recompute_users")
     assert users.cron == EVERY_2_HOURS
     begun: list[RunKind] = []
-    monkeypatch.setattr(scheduler, "send_run", lambda _, kind: begun.append(kind))
+    monkeypatch.setattr("actors.runs.send_run", lambda _, kind: begun.append(kind))
     register_job(users.name, users.cron)
     change("UPDATE schedules SET created_at = %s", START)
     now = START
@@ -195,41 +168,6 @@ def test_a_job_that_nobody_registered_does_not_fire() -> None:
 
 
 @usable
-def test_a_send_that_fails_leaves_the_slot_due() -> None:
-    sent = Sent()
-    every_2_hours = job(sent)
-    sent.broken = True
-    now = START + timedelta(hours=2)
-    with pytest.raises(redis.ConnectionError):
-        fire(every_2_hours, now)
-    assert slots() == []
-    sent.broken = False
-    assert fire(every_2_hours, now) is not None
-    assert (len(sent), len(slots())) == (1, 1)
-
-
-@usable
-def test_every_job_of_the_table_sends_a_message_and_a_redis_that_takes_none_leaves_it_due() -> None:
-    for each in scheduler.JOBS:
-        register_job(each.name, each.cron)
-    change("UPDATE schedules SET created_at = now() - interval '2 days'")
-    nightly = next(each for each in scheduler.JOBS if each.name == "refresh_students")
-    client = stores().redis
-    client.config_set("maxmemory", 1)
-    try:
-        with pytest.raises(redis.RedisError):
-            fire(nightly)
-    finally:
-        client.config_set("maxmemory", 0)
-    assert rows("SELECT * FROM job_runs") == []
-    for each in scheduler.JOBS:
-        assert fire(each) is not None
-    sent = {actor for queue in broker.get_declared_queues() for actor, _ in queued(queue)}
-    planned = dict.fromkeys(["incremental_documents", "stale_documents"], "precompute_documents")
-    assert sent == {planned.get(each.name, each.name) for each in scheduler.JOBS}
-
-
-@usable
 def test_old_firings_are_pruned_but_not_the_one_that_says_what_is_due() -> None:
     sent = Sent()
     every_2_hours = job(sent)
@@ -238,15 +176,6 @@ def test_old_firings_are_pruned_but_not_the_one_that_says_what_is_due() -> None:
     change("UPDATE job_runs SET slot = slot - interval '20 years'")
     assert prune_history()["job_runs"] == 2
     assert [slot.hour for slot in slots()] == [6]
-
-
-@usable
-def test_a_slot_that_is_taken_is_not_ours() -> None:
-    register_job("test_job", EVERY_2_HOURS)
-    with firing("test_job", START) as first:
-        assert first
-    with firing("test_job", START) as second:
-        assert not second
 
 
 @usable

@@ -1,10 +1,10 @@
 """One attempt at a batch of ledger keys: the one place that decides on retry."""
 
 import threading
-import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import psycopg
 import redis
@@ -19,7 +19,8 @@ from workers.errors import (
     ProviderUnavailableError,
 )
 from workers.freshness import Batch, Failure, Kind, WakeUp
-from workers.metrics import KEYS_DONE, KEYS_FAILED
+from workers.metrics import KEY_LATENCY, KEYS_DONE, KEYS_FAILED
+from workers.tracebacks import traceback_of
 
 STORE_DOWN_DELAY_S = 2.0
 STORE_DOWN = (psycopg.OperationalError, PoolTimeout, redis.RedisError)
@@ -81,6 +82,11 @@ def _attempt(batch: Batch, work: Callable[[Batch], Outcome]) -> list[WakeUp]:
     outcome = _work(batch, work)
     if outcome.done:
         KEYS_DONE.add(len(outcome.done), kind=batch.kind)
+        now = datetime.now(UTC)
+        KEY_LATENCY.observe_all(
+            ((now - batch.claims[done].stale_since).total_seconds() for done in outcome.done),
+            kind=batch.kind,
+        )
         log.info(
             "batch_done",
             kind=batch.kind,
@@ -129,7 +135,7 @@ def _record_failures(batch: Batch, failed: Mapping[str, Exception]) -> None:
             postponed[key] = (reason, STORE_DOWN_DELAY_S)
         else:
             final = isinstance(error, ProviderDeniedError | ProviderRefusedError)
-            failures[key] = Failure(reason, final, "".join(traceback.format_exception(error)))
+            failures[key] = Failure(reason, final, traceback_of(error))
     for reason, delay_s in set(postponed.values()):
         keys = [key for key, put_off in postponed.items() if put_off == (reason, delay_s)]
         freshness.postpone(batch, keys, reason, delay_s)

@@ -72,14 +72,15 @@ class WakeUp:
 class Claim:
     """One key that this worker holds until the batch's lease runs out.
 
-    `wanted` is the watermark at the time of the claim, `attempts` counts this one too, and
-    `last_event` is the event that raised the key last.
+    `wanted` is the watermark at the time of the claim, `attempts` counts this one too,
+    `last_event` is the event that raised the key last, and `stale_since` when it went stale.
     """
 
     key: str
     wanted: int
     attempts: int
     last_event: UUID | None
+    stale_since: datetime
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
-from workers.freshness import Kind
+from workers.freshness import WAITING_KINDS, Kind
 from workers.queries import query
+from workers.settings import settings
 from workers.stores import connection
 
 SUMMARIZE = query("freshness_contract.summarize")
@@ -26,6 +27,24 @@ class KindFreshness:
     def coverage(self) -> float:
         """Share of keys that are fresh; 1 when there is nothing to keep fresh."""
         return self.fresh / self.total if self.total else 1.0
+
+    @property
+    def limit_s(self) -> float:
+        """How old the oldest stale key may be, in seconds."""
+        return limit_seconds(self.kind)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the contract is kept: nothing dead, nothing stale for longer than its limit."""
+        return self.dead == 0 and (self.oldest_stale_s or 0) <= self.limit_s
+
+
+def limit_seconds(kind: Kind) -> float:
+    """How old the oldest stale key of a kind may be; kinds that wait for a schedule have longer."""
+    limit_s = settings().freshness_limit_seconds
+    if kind in WAITING_KINDS:
+        limit_s = settings().user_freshness_limit_seconds
+    return settings().freshness_limits.get(kind, limit_s)
 
 
 def summarize() -> list[KindFreshness]:

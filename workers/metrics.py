@@ -7,7 +7,7 @@ A store that blinks delays the numbers; a killed process loses at most its last 
 
 import json
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -55,6 +55,18 @@ class Distribution:
         _add(self.name, bound, values, 1)
         _add(self.name, "sum", values, value)
 
+    def observe_all(self, observed: Iterable[float], **labels: str) -> None:
+        """Count many values for these label values."""
+        values = [labels[label] for label in self.labels]
+        counts: Counter[str] = Counter()
+        total = 0.0
+        for value in observed:
+            counts[next((str(float(b)) for b in self.buckets if value <= b), "+Inf")] += 1
+            total += value
+        for bound, count in counts.items():
+            _add(self.name, bound, values, count)
+        _add(self.name, "sum", values, total)
+
 
 EMBEDDINGS_GENERATED = Total(
     "embeddings_generated_total", "Valid embeddings received from the embedder.", ("model",)
@@ -77,6 +89,42 @@ KEYS_FAILED = Total("keys_failed_total", "Failed attempts at a ledger key.", ("k
 NEIGHBORS_OUT_OF_RANGE = Total(
     "neighbor_similarity_out_of_range_total", "Similarities outside [0, 1] before clamping."
 )
+KEY_LATENCY = Distribution(
+    "key_latency_seconds",
+    "From when a ledger key went stale to when it was fresh again, in seconds.",
+    (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 300, 1800, 7200),
+    ("kind",),
+)
+CONTRACT_BREAKS = Total(
+    "freshness_broken_total", "How often a kind went beyond its limit or lost a key.", ("kind",)
+)
+MESSAGES = Total(
+    "messages_total",
+    "Messages that workers took, by how it ended: done, failed or skipped.",
+    ("queue", "actor", "outcome"),
+)
+MESSAGE_DURATION = Distribution(
+    "message_duration_ms",
+    "Duration of an actor's work on one message, in milliseconds.",
+    (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000, 600_000),
+    ("actor",),
+)
+HTTP_REQUESTS = Total(
+    "http_requests_total", "Answered requests, by route and status.", ("method", "route", "status")
+)
+HTTP_DURATION = Distribution(
+    "http_request_duration_ms",
+    "Duration of a request, in milliseconds.",
+    (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 1000, 5000),
+    ("method", "route"),
+)
+PROVIDER_REQUESTS = Total(
+    "provider_requests_total", "Requests to the provider, also those that failed.", ("model",)
+)
+PROVIDER_INPUTS = Total("provider_inputs_total", "Texts sent to the provider.", ("model",))
+PROVIDER_TOKENS = Total(
+    "provider_tokens_total", "Tokens that the provider counted in its answers.", ("model",)
+)
 DOCUMENTS_EMBEDDED = Total(
     "documents_embedded_total", "Documents' vectors written, by language.", ("language",)
 )
@@ -98,6 +146,12 @@ USERS_RECOMPUTED = Total(
     ("outcome",),
 )
 TOTALS = (
+    CONTRACT_BREAKS,
+    MESSAGES,
+    HTTP_REQUESTS,
+    PROVIDER_REQUESTS,
+    PROVIDER_INPUTS,
+    PROVIDER_TOKENS,
     EMBEDDINGS_GENERATED,
     INVALID_EMBEDDINGS,
     OPENAI_API_ERRORS,
@@ -112,7 +166,7 @@ TOTALS = (
     USER_CACHE_MISSES,
     USERS_RECOMPUTED,
 )
-DISTRIBUTIONS = (EMBEDDING_DURATION,)
+DISTRIBUTIONS = (EMBEDDING_DURATION, KEY_LATENCY, MESSAGE_DURATION, HTTP_DURATION)
 
 
 def flush() -> None:
@@ -150,12 +204,17 @@ def stop_flushing() -> None:
     flush()
 
 
-def collect() -> Iterator[Metric]:
-    """The cluster's counters and histograms as Prometheus metric families."""
-    stored = {
+def read_counts() -> dict[tuple[str, ...], float]:
+    """Everything that is counted, by name, part (a histogram's bound or "sum") and labels."""
+    return {
         tuple(json.loads(field)): float(value)
         for field, value in stores().redis.hgetall(HASH).items()
     }
+
+
+def collect() -> Iterator[Metric]:
+    """The cluster's counters and histograms as Prometheus metric families."""
+    stored = read_counts()
     for total in TOTALS:
         family = CounterMetricFamily(total.name, total.help, labels=total.labels)
         for (name, _, *labels), value in stored.items():

@@ -13,7 +13,12 @@ from workers.errors import (
     ProviderRefusedError,
     ProviderUnavailableError,
 )
-from workers.metrics import OPENAI_API_ERRORS
+from workers.metrics import (
+    OPENAI_API_ERRORS,
+    PROVIDER_INPUTS,
+    PROVIDER_REQUESTS,
+    PROVIDER_TOKENS,
+)
 from workers.provider_limits import admit, pause, report_success
 from workers.settings import EmbeddingSpec, Settings
 
@@ -36,6 +41,8 @@ class OpenAIEmbedder:
     def embed_batch(self, texts: list[str]) -> Vectors:
         """One request to the provider, within the cluster's limits."""
         admit(texts)
+        PROVIDER_REQUESTS.add(1, model=self.model)
+        PROVIDER_INPUTS.add(len(texts), model=self.model)
         try:
             answer = self._client.embeddings.create(
                 model=self.model,
@@ -58,6 +65,8 @@ class OpenAIEmbedder:
             OPENAI_API_ERRORS.add(1, kind="answer")
             raise InvalidEmbeddingError(f"provider's answer is unreadable: {error}") from error
         report_success()
+        if answer.usage is not None:  # some servers do not count
+            PROVIDER_TOKENS.add(answer.usage.total_tokens, model=self.model)
         if len(vectors) != len(texts):
             OPENAI_API_ERRORS.add(1, kind="count")
             raise InvalidEmbeddingError(

@@ -7,7 +7,6 @@ deletion or an edit after that look finds its key in the store, and is the next 
 """
 
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +37,7 @@ from workers.refresh_vectors import refresh_vectors
 from workers.runs import RunKind
 from workers.settings import settings
 from workers.stores import connection, transaction
+from workers.tracebacks import traceback_of
 
 CLAIM = query("precompute_batch.claim_batch")
 KEEP_LEASE = query("precompute_batch.keep_lease")
@@ -333,7 +333,7 @@ def _record_failure(batch: Batch, error: Exception) -> bool:
         batch_no=batch.batch_no,
         attempts=batch.attempts,
         error=reason,
-        traceback="".join(traceback.format_exception(error)),
+        traceback=traceback_of(error),
     )
     with transaction() as conn:
         conn.execute(LOCK_RUN, {"run_id": batch.run_id})

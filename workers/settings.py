@@ -12,6 +12,7 @@ from pydantic import (
     RedisDsn,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -113,6 +114,8 @@ class Settings(BaseSettings):
 
     freshness_limit_seconds: float = Field(default=60, gt=0)
     user_freshness_limit_seconds: float = Field(default=9000, gt=0)
+    freshness_limits: Annotated[dict[str, float], NoDecode] = {}
+    embedding_usd_per_million_tokens: float | None = Field(default=None, ge=0)
     history_days: int = Field(default=90, ge=1)
 
     @model_validator(mode="before")
@@ -120,6 +123,21 @@ class Settings(BaseSettings):
     def _parse_keys(cls, values: dict[str, object]) -> dict[str, object]:
         text = values.get("api_keys")
         return {**values, "api_keys": parse_api_keys(text)} if isinstance(text, str) else values
+
+    @field_validator("freshness_limits", mode="before")
+    @classmethod
+    def _parse_limits(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        from workers.freshness import Kind  # noqa: PLC0415  # which reads the settings itself
+
+        limits: dict[str, float] = {}
+        for entry in filter(None, map(str.strip, text.split(","))):
+            kind, _, seconds = entry.partition("=")
+            if kind not in Kind.__members__ or not seconds.replace(".", "", 1).isdecimal():
+                raise ValueError(f"{entry!r} is not KIND=SECONDS of {', '.join(Kind)}")
+            limits[kind] = float(seconds)
+        return limits
 
     @model_validator(mode="after")
     def _production_needs_keys(self) -> Self:

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from tests.failures.servers import Servers
 from tests.library import rows
 from tests.lines import ROOT, SEARCH_PATH
 from tests.processes import eventually
+from workers.scheduled_jobs import register_job
 
 # Short, so that what runs out in production after minutes runs out in a test after seconds.
 QUICK = {
@@ -202,13 +203,27 @@ class Cluster:
     def _wait_for_worker(self, worker: Line, before: int) -> None:
         eventually(lambda: workers_seen() > before, lambda: worker.output, PATIENCE_S)
 
-    def send(self, queue: str, actor: str, *arguments: str, times: int = 1) -> None:
-        """Messages straight into a queue, for whoever knows the actor."""
-        message: Message[None] = Message(
-            queue_name=queue, actor_name=actor, args=arguments, kwargs={}, options={}
+    def send(self, queue: str, actor: str, *arguments: str) -> None:
+        """A message straight into a queue, for whoever knows the actor."""
+        self._enqueue(queue, actor, [arguments])
+
+    def send_prunings(self, count: int) -> None:
+        """So many batch jobs, each a firing of its own that only this message stands for."""
+        register_job("prune_history", "30 3 * * *")
+        fired = rows(
+            "INSERT INTO job_runs (job, slot, last_sent) SELECT 'prune_history',"
+            " now() - n * interval '1 ms', 'infinity' FROM generate_series(1, %s) n"
+            " RETURNING firing_id::text",
+            count,
         )
+        self._enqueue("batch", "prune_history", fired)
+
+    def _enqueue(self, queue: str, actor: str, messages: Iterable[tuple[str, ...]]) -> None:
         broker = RedisBroker(url=self.servers.redis.url)  # type: ignore[no-untyped-call]
-        for _ in range(times):
+        for arguments in messages:
+            message: Message[None] = Message(
+                queue_name=queue, actor_name=actor, args=arguments, kwargs={}, options={}
+            )
             broker.enqueue(message)
         broker.client.close()
 

@@ -35,7 +35,7 @@ class Clocked:
 
     def run_for(self, minutes: int) -> None:
         """The reconciler, once a minute."""
-        job = Job("every_2_hours", EVERY_2_HOURS, lambda: self.sent.append(self.now))
+        job = Job("every_2_hours", EVERY_2_HOURS, lambda _: self.sent.append(self.now))
         for _ in range(minutes):
             fire(job, self.now)
             self.now += MINUTE

@@ -23,7 +23,7 @@ def test_live_keys_become_fresh_while_thousands_of_batch_jobs_wait(cluster: Clus
     cluster.start_web()
     cluster.start_scheduler()
     cluster.start_worker()
-    cluster.send("batch", "prune_history", times=MESSAGES)
+    cluster.send_prunings(MESSAGES)
     cluster.start_worker("batch")
     eventually(lambda: left_to_do() < MESSAGES, cluster.output)
     for days_ago in range(3):

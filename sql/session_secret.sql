@@ -1,0 +1,3 @@
+-- name: read_secret
+-- What signs the console's cookies.
+SELECT secret FROM session_secret;

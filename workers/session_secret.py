@@ -1,0 +1,17 @@
+"""The secret that signs the console's cookies: made by a migration, one for all processes."""
+
+from functools import cache
+
+from workers.queries import query
+from workers.stores import connection
+
+READ = query("session_secret.read_secret")
+
+
+@cache
+def session_secret() -> str:
+    """The secret, read once per process."""
+    with connection() as conn:
+        row = conn.execute(READ).fetchone()
+    secret: str = row[0] if row else ""
+    return secret
