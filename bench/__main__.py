@@ -36,12 +36,17 @@ class Bench:
 BENCHES = (
     Bench("events", ("--seconds", "2")),
     Bench("reads", ("--students", "1000", "--seconds", "1")),
-    Bench("recompute", ("--students", "1000", "--rates", "50", "--seconds", "10")),
+    Bench(
+        "recompute",
+        ("--students", "1000", "--rates", "50", "--seconds", "10"),
+        ("--students", "10000", "100000"),
+        repeats=1,
+    ),
     Bench("scaling", ("--students", "500", "1000", "--changes", "200"), repeats=1),
     Bench("neighbors", ("--students", "2000"), repeats=1),
     Bench("documents", ("--documents", "5000")),
     Bench("console", ("--messages", "5000", "--dead", "2000", "--seconds", "1"), repeats=1),
-    Bench("users", ("--users", "1000", "--posts", "3000", "--actions", "30000")),
+    Bench("users", ("--users", "1000", "--posts", "3000", "--actions", "30000"), repeats=1),
 )
 
 

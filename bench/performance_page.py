@@ -40,6 +40,24 @@ README_ROWS = (
         ("single, 100 connections",),
     ),
     Shown(
+        "Single requests at 1,000 a second over 100 connections: p50, p99",
+        "events",
+        "events, one web process",
+        (
+            "single, 100 connections, 1,000 a second, p50",
+            "single, 100 connections, 1,000 a second, p99",
+        ),
+    ),
+    Shown(
+        "Neighbours of a student, 16 connections: p50, p99",
+        "reads",
+        "reads, one web process, 10,000 students",
+        (
+            "/students/{student_id}/neighbors, 16 connections, p50",
+            "/students/{student_id}/neighbors, 16 connections, p99",
+        ),
+    ),
+    Shown(
         "Event → embedding and both directions of neighbours fresh, 10,000 students, 50 events/s:"
         " p50, p95",
         "recompute",
@@ -75,6 +93,30 @@ README_ROWS = (
         "neighbors",
         "100,000 students x 1536",
         ("recall@15 after this churn",),
+    ),
+    Shown(
+        "Documents embedded locally and stored, 20,000 in a run",
+        "documents",
+        "20,000 documents through the queue, hashing",
+        ("documents embedded and stored",),
+    ),
+    Shown(
+        "A document's vector in Redis, int8, 300 components, all in",
+        "documents",
+        "codecs",
+        ("int8, 300: all in",),
+    ),
+    Shown(
+        "Users' interests, 1,000,000 actions (against the design it replaces)",
+        "users",
+        "20,000 users, 50,000 posts, 1,000,000 actions",
+        ("second run, vectors replaced, index kept",),
+    ),
+    Shown(
+        "Recommendations among 50,000 posts: p50, p99",
+        "users",
+        "20,000 users, 50,000 posts, 1,000,000 actions",
+        ("recommendations, p50", "recommendations, p99"),
     ),
 )
 
