@@ -19,6 +19,7 @@ from embedded.ports import free_port
 from embedded.procfile import read_procfile
 from embedded.services import embedded_services
 from workers.migrate import migrate
+from workers.scheduled_jobs import enable_job, register_job
 from workers.settings import settings
 from workers.stores import close_stores, connect, open_stores
 
@@ -44,8 +45,18 @@ def prepared(*, mongo: bool = False, **environment: object) -> Iterator[None]:
         with connect() as conn:
             migrate(conn)
         open_stores()
+        _stop_clock()
         yield
         close_stores()
+
+
+def _stop_clock() -> None:
+    """No timed job begins in the middle of a measurement."""
+    from scheduler import JOBS  # noqa: PLC0415  # its actors read the settings on import
+
+    for job in JOBS:
+        register_job(job.name, job.cron)
+        enable_job(job.name, enabled=False)
 
 
 @contextmanager

@@ -19,7 +19,12 @@ from tests.embeddings_server import EmbeddingsServer
 from workers.cleanup_documents import cleanup_documents
 from workers.document_store import key_of
 from workers.errors import RunActiveError
-from workers.plan_documents import begin_documents_run, choose_batches, plan_documents
+from workers.plan_documents import (
+    begin_documents_run,
+    choose_batches,
+    count_batches,
+    plan_documents,
+)
 from workers.runs import RunKind, cancel_run, read_run, resume_run
 from workers.stores import stores
 
@@ -216,6 +221,21 @@ def test_a_cancelled_run_stops_between_batches_and_can_be_resumed(documents: Doc
     work_on(run_id)
     run = read_run(run_id)
     assert (run.state, run.done, len(stored())) == ("done", 50, 50)
+
+
+def test_no_incremental_run_walks_the_collection_beside_one_over_all_documents(
+    documents: Documents,
+) -> None:
+    documents.add("A")
+    run_id = begin_documents_run(ALL)
+    with pytest.raises(RunActiveError) as refused:
+        begin_documents_run(RunKind.documents_incremental)
+    assert refused.value.run_id == run_id
+    work_on(run_id)
+    documents.edit("A")
+    incremental = begin_documents_run(RunKind.documents_incremental)
+    work_on(incremental)
+    assert count_batches(incremental).embedded == 1
 
 
 def test_one_run_of_a_kind_at_a_time_but_named_documents_at_any(documents: Documents) -> None:

@@ -20,9 +20,9 @@ from workers import document_source
 from workers.document_failures import DocumentFailure, find_due, record_failures
 from workers.document_source import Mark, Row
 from workers.document_versions import versions_to_keep_fresh
-from workers.errors import UnknownKeyError
+from workers.errors import RunActiveError, UnknownKeyError
 from workers.queries import query
-from workers.runs import Hold, RunKind, create_run, held_run
+from workers.runs import Hold, RunKind, create_run, find_active, held_run
 from workers.settings import settings
 from workers.stores import connection, transaction
 
@@ -121,10 +121,16 @@ def begin_documents_run(kind: RunKind, doc_ids: Sequence[str] = ()) -> UUID:
     """A new run over the documents; of named ones if the kind is `documents_ids`.
 
     Raises:
-        RunActiveError: one of this kind is active; the error carries its id.
+        RunActiveError: one of this kind is active, or one over all documents, which looks at
+            whatever an incremental one would; the error carries its id.
     """
     versions = [version.version for version in versions_to_keep_fresh()]
     with transaction() as conn:
+        covers = find_active(RunKind.documents_all, conn)
+        if kind is RunKind.documents_incremental and covers is not None:
+            # A first load takes longer than the time between two incremental runs, and each of
+            # those would walk the whole collection beside it. The next one goes on where it began.
+            raise RunActiveError(RunKind.documents_all, covers)
         run_id = create_run(kind, conn)
         conn.execute(
             ADD_RUN,

@@ -146,10 +146,15 @@ def create_run(kind: RunKind, conn: psycopg.Connection | None = None) -> UUID:
     with transaction() if conn is None else nullcontext(conn) as chosen:
         row = chosen.execute(CREATE, {"run_id": uuid4(), "kind": kind}).fetchone()
         if row is None:
-            active = chosen.execute(FIND_ACTIVE, {"kind": kind}).fetchone()
-            raise RunActiveError(kind, active[0] if active else None)
+            raise RunActiveError(kind, find_active(kind, chosen))
     run_id: UUID = row[0]
     return run_id
+
+
+def find_active(kind: RunKind, conn: psycopg.Connection) -> UUID | None:
+    """The run of this kind that has not ended."""
+    row = conn.execute(FIND_ACTIVE, {"kind": kind}).fetchone()
+    return row[0] if row else None
 
 
 @contextmanager
