@@ -164,8 +164,8 @@ def clamp(sims: Similarities) -> Similarities:
 
 
 def ef_search(students: int) -> int:
-    """How far to look around for a recall of 0.99: 40 at 10,000 students, 126 at 100,000."""
-    return int(np.clip(40 * (max(students, 1) / 10_000) ** 0.5, 40, 1000))
+    """How far to look around for a recall of 0.99: 40 at 10,000 students, 142 at 100,000."""
+    return int(np.clip(40 * (max(students, 1) / 10_000) ** 0.55, 40, 1000))
 
 
 def _search(conn: psycopg.Connection, graph: NeighborGraph, queries: Indexes, most: int) -> Edges:
