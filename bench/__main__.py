@@ -1,7 +1,8 @@
 """Every bench, one table, one file: `python -m bench [--quick]`, or `make bench`.
 
 The full run writes bench/results/latest.json, its plots and the table of docs/performance.md; the
-quick one, of some minutes, only prints.
+quick one, of some minutes, only prints. `--take documents_1m=FILE` adds what a bench has measured
+on its own, which is how the long ones get there.
 """
 
 import argparse
@@ -55,9 +56,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure everything.")
     parser.add_argument("--quick", action="store_true", help="smaller, once each, writes nothing")
     parser.add_argument("--only", nargs="+", default=[bench.module for bench in BENCHES])
+    parser.add_argument("--take", nargs="+", default=[], metavar="NAME=FILE")
     arguments = parser.parse_args()
-    found: dict[str, Sections] = {}
-    for bench in BENCHES:
+    found = taken(arguments.take)
+    for bench in () if found else BENCHES:
         if bench.module in arguments.only:
             options = bench.quick if arguments.quick else bench.full
             repeats = 1 if arguments.quick else bench.repeats
@@ -71,6 +73,15 @@ def main() -> None:
         print(f"\nwritten: {path}")
 
 
+def taken(names_and_files: Sequence[str]) -> dict[str, Sections]:
+    """Sections of results files by name; those of one name are put together."""
+    found: dict[str, Sections] = {}
+    for each in names_and_files:
+        name, file = each.split("=", 1)
+        found.setdefault(name, {}).update(_read(Path(file)))
+    return found
+
+
 def run(module: str, options: Sequence[str]) -> Sections:
     """One run in a process of its own; it shows its errors, and its table only at the end."""
     with tempfile.TemporaryDirectory() as results:
@@ -80,10 +91,13 @@ def run(module: str, options: Sequence[str]) -> Sections:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "BENCH_RESULTS": results},
         )
-        document = json.loads((Path(results) / f"{module}.json").read_text())
+        return _read(Path(results) / f"{module}.json")
+
+
+def _read(results: Path) -> Sections:
     return {
         title: [Figure(**figure) for figure in figures]
-        for title, figures in document["sections"].items()
+        for title, figures in json.loads(results.read_text())["sections"].items()
     }
 
 

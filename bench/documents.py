@@ -56,12 +56,14 @@ def main() -> None:
 
     with prepared(mongo=True, BATCH_PROCESSES=PROCESSES, BATCH_THREADS=1, **UNLIMITED):
         fill_collection(count)
-        note(f"{count:,} documents through the queue, hashing", through_the_queue(count))
-        note(f"lookups among {count:,} documents", lookups(count))
+        # How many bytes a document takes is the allocator's to say.
+        memory = f"Redis with {stores().redis.info('memory')['mem_allocator']}"
+        note(f"{count:,} documents through the queue, {memory}", through_the_queue(count))
+        note(f"lookups among {count:,} documents, {memory}", lookups(count))
         note(f"{min(count, 10_000):,} documents, the naive design", naive(min(count, 10_000)))
         fewer = min(count, MOST_THROUGH_PROVIDER)
         note(f"{fewer:,} documents, a provider of 20 ms a request", through_a_provider(fewer))
-        note("codecs", codecs())
+        note(f"codecs, {memory}", codecs())
     print(f"\nwritten: {write_json('documents', sections)}")
 
 

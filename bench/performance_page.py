@@ -97,13 +97,13 @@ README_ROWS = (
     Shown(
         "Documents embedded locally and stored, 20,000 in a run",
         "documents",
-        "20,000 documents through the queue, hashing",
+        "20,000 documents through the queue, Redis with libc",
         ("documents embedded and stored",),
     ),
     Shown(
         "A document's vector in Redis, int8, 300 components, all in",
         "documents",
-        "codecs",
+        "codecs, Redis with libc",
         ("int8, 300: all in",),
     ),
     Shown(
