@@ -25,12 +25,13 @@ from routes import (
 )
 from routes.acts import LOGIN_ROUTES, act_routes
 from routes.console import PAGES
-from routes.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders
+from routes.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders, Trace
 from routes.openapi import openapi_operations
 from routes.problems import HANDLERS
 from workers.logs import configure_logging
 from workers.metrics import start_flushing, stop_flushing
 from workers.stores import close_stores, open_stores
+from workers.tracing import start_tracing, stop_tracing
 
 STATIC = Path(__file__).parent / "static"
 
@@ -53,11 +54,13 @@ OPERATIONS = (
 async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001  # Starlette's signature
     """Clients open at boot, also when a store is down: readiness tells, and they reconnect."""
     configure_logging()
+    start_tracing("web")
     open_stores()
     start_flushing()
     yield
     stop_flushing()
     close_stores()
+    stop_tracing()
 
 
 app = Starlette(
@@ -70,6 +73,7 @@ app = Starlette(
     ],
     middleware=[
         Middleware(RequestId),
+        Middleware(Trace),
         Middleware(SecurityHeaders),
         Middleware(EncodedPath),
         Middleware(BoundedBody),

@@ -45,6 +45,7 @@ from workers.series import store_minute
 from workers.settings import settings
 from workers.stalled_sessions import end_stalled_sessions
 from workers.stores import PING, close_stores, connect, connection, open_stores
+from workers.tracing import start_tracing, stop_tracing
 from workers.watch_freshness import watch_freshness
 
 log = structlog.get_logger()
@@ -193,6 +194,7 @@ def lead(stop: threading.Event) -> None:
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     configure_logging()
+    start_tracing("scheduler")
     open_stores()
     start_flushing()
     stop = threading.Event()
@@ -209,6 +211,7 @@ def main() -> None:
     finally:
         stop_flushing()
         close_stores()
+        stop_tracing()
 
 
 if __name__ == "__main__":

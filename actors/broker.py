@@ -15,11 +15,13 @@ from dramatiq.middleware import Middleware, Retries, TimeLimit
 from actors.logs import BindLogs
 from actors.metrics import CountMessages, KeepTraceback
 from actors.pulse import Heartbeat, HoldPaused, Watchdog
+from actors.tracing import Trace
 from workers.embedders import embedder
 from workers.logs import configure_logging
 from workers.metrics import start_flushing, stop_flushing
 from workers.settings import settings
 from workers.stores import close_stores, open_stores, redis_client
+from workers.tracing import start_tracing, stop_tracing
 
 TIME_LIMIT_MS = 300_000
 
@@ -30,6 +32,7 @@ class OpenStores(Middleware):
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """In the child process: a pool opened before the fork would be shared by accident."""
         configure_logging()
+        start_tracing("worker")
         open_stores()
         start_flushing()
         embedder(settings().student_embedding)
@@ -38,6 +41,7 @@ class OpenStores(Middleware):
         """All threads have ended, so nothing uses the clients any more."""
         stop_flushing()
         close_stores()
+        stop_tracing()
 
 
 class TermOnce(Middleware):
@@ -70,6 +74,7 @@ broker = RedisBroker(  # type: ignore[no-untyped-call]
         CountMessages(),
         KeepTraceback(),
         HoldPaused(),
+        Trace(),
         Heartbeat(),
         Watchdog(),
         TimeLimit(time_limit=TIME_LIMIT_MS),

@@ -5,12 +5,14 @@ import time
 from uuid import uuid4
 
 import structlog
+from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from routes.problems import Problem, answer
 from workers.metrics import HTTP_DURATION, HTTP_REQUESTS
 from workers.settings import settings
+from workers.tracing import is_tracing, span
 
 BODY_MAX_BYTES = 10 * 1024 * 1024
 # A client that is still sending would not see the answer; beyond this it is cut off.
@@ -66,6 +68,33 @@ class RequestId:
                     duration_ms=round(took_ms, 1),
                     **({"key": scope["caller"].name} if "caller" in scope else {}),
                 )
+
+
+class Trace:
+    """One span per request, in the caller's trace if the request names one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Its name is the route, which is known at the end."""
+        if scope["type"] != "http" or not is_tracing():
+            await self.app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
+        }
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        request_id = scope["request_id"]
+        with span(method, SpanKind.SERVER, headers, {"request_id": request_id}) as begun:
+
+            async def send_with_status(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    begun.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            await self.app(scope, receive, send_with_status)
+            begun.update_name(f"{method} {getattr(scope.get('route'), 'path', 'unknown')}")
 
 
 class SecurityHeaders:

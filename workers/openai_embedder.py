@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 import numpy as np
 import openai
+from opentelemetry.trace import SpanKind
 
 from workers.embedders import Vectors
 from workers.errors import (
@@ -21,6 +22,7 @@ from workers.metrics import (
 )
 from workers.provider_limits import admit, pause, report_success
 from workers.settings import EmbeddingSpec, Settings
+from workers.tracing import span
 
 
 class OpenAIEmbedder:
@@ -44,14 +46,19 @@ class OpenAIEmbedder:
         PROVIDER_REQUESTS.add(1, model=self.model)
         PROVIDER_INPUTS.add(len(texts), model=self.model)
         try:
-            answer = self._client.embeddings.create(
-                model=self.model,
-                input=texts,
-                # Other models have one fixed dimension, and their servers refuse the parameter.
-                dimensions=self.dimensions
-                if self.model.startswith("text-embedding-3")
-                else openai.omit,
-            )
+            with span(
+                "provider",
+                SpanKind.CLIENT,
+                attributes={"model": self.model, "inputs": len(texts)},
+            ):
+                answer = self._client.embeddings.create(
+                    model=self.model,
+                    input=texts,
+                    # Other models have one fixed dimension; their servers refuse the parameter.
+                    dimensions=self.dimensions
+                    if self.model.startswith("text-embedding-3")
+                    else openai.omit,
+                )
             vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
         except openai.APIStatusError as error:
             OPENAI_API_ERRORS.add(1, kind=str(error.status_code))

@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     user_freshness_limit_seconds: float = Field(default=9000, gt=0)
     freshness_limits: Annotated[dict[str, float], NoDecode] = {}
     embedding_usd_per_million_tokens: float | None = Field(default=None, ge=0)
+    otel_exporter_otlp_endpoint: str | None = None
     history_days: int = Field(default=90, ge=1)
 
     @model_validator(mode="before")

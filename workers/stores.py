@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from workers.queries import query
 from workers.settings import settings
+from workers.tracing import TracedCursor, is_tracing
 
 PING = query("stores.ping")
 SESSION_SETTINGS = query("stores.session_settings")
@@ -115,6 +116,8 @@ def _mongo_client() -> Mongo | None:
 
 def _configure(conn: psycopg.Connection) -> None:
     register_vector(conn)
+    if is_tracing():
+        conn.cursor_factory = TracedCursor
     conn.execute(SESSION_SETTINGS, {"milliseconds": STALLED_TRANSACTION_MS})
 
 
