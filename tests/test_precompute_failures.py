@@ -253,9 +253,18 @@ def test_a_collection_that_does_not_exist_fails_the_run_with_the_reason(
     assert "no collection nowhere" in (read_run(run_id).error or "")
 
 
+# Few documents are looked up by name, many as the range that they are of.
+LOOKS = pytest.mark.parametrize("most_by_name", [100, 0], ids=["by name", "as a range"])
+
+
+@LOOKS
 def test_a_document_that_is_deleted_while_it_is_embedded_does_not_come_back(
-    documents: Documents, embeddings_server: EmbeddingsServer
+    documents: Documents,
+    embeddings_server: EmbeddingsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    most_by_name: int,
 ) -> None:
+    monkeypatch.setattr("workers.precompute_batch.MOST_BY_NAME", most_by_name)
     documents.add("A", "B", "C")
 
     def delete_meanwhile(texts: list[str]) -> None:
@@ -268,9 +277,14 @@ def test_a_document_that_is_deleted_while_it_is_embedded_does_not_come_back(
     assert (run.state, counts.deleted) == ("done", 1)
 
 
+@LOOKS
 def test_a_document_that_is_edited_while_it_is_embedded_ends_with_its_last_text(
-    documents: Documents, embeddings_server: EmbeddingsServer
+    documents: Documents,
+    embeddings_server: EmbeddingsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    most_by_name: int,
 ) -> None:
+    monkeypatch.setattr("workers.precompute_batch.MOST_BY_NAME", most_by_name)
     documents.add("A", "B")
     edits = iter(["a second text", "a third text"])
 

@@ -51,6 +51,8 @@ LOCK_RUN = query("plan_documents.lock_run")
 
 # A document that is edited again and again is left to the next run after so many looks.
 MOST_LOOKS = 3
+# Beyond this one walk over a range's index entries costs less than looking up each by its id.
+MOST_BY_NAME = 100
 STORE_DOWN_DELAY_S = 2.0
 
 log = structlog.get_logger()
@@ -157,7 +159,8 @@ def _work(batch: Batch) -> _Outcome:
             outcome.unchanged += len(found.unchanged)
             outcome.failed.setdefault(version.version, {}).update(found.failed)
             outcome.postponed.update(found.postponed)
-        edited = _look_again({doc_id: texts[doc_id] for doc_id in embedded}, versions, outcome)
+        written = {doc_id: texts[doc_id] for doc_id in embedded}
+        edited = _look_again(batch, written, versions, outcome)
         if not edited:
             break
         rows = document_source.documents_of(edited)
@@ -222,14 +225,21 @@ def _read(
 
 
 def _look_again(
-    written: dict[str, DocumentText], versions: list[Version], outcome: _Outcome
+    batch: Batch, written: dict[str, DocumentText], versions: list[Version], outcome: _Outcome
 ) -> list[str]:
     """Take out what was deleted since it was read; returns what was edited."""
     if not written:
         return []
-    stamps = document_source.stamps_of(written)
+    if batch.doc_ids is None and len(written) > MOST_BY_NAME:
+        stamps = document_source.stamps_between(batch.after_id, batch.last_id)
+    else:
+        stamps = document_source.stamps_of(written)
     _take_out(written.keys() - stamps.keys(), versions, outcome)
-    return [doc_id for doc_id, stamp in stamps.items() if stamp != written[doc_id].modified_at]
+    return [
+        doc_id
+        for doc_id, text in written.items()
+        if doc_id in stamps and stamps[doc_id] != text.modified_at
+    ]
 
 
 def _take_out(gone: Iterable[str], versions: list[Version], outcome: _Outcome) -> None:
