@@ -11,6 +11,7 @@ from starlette.routing import Route
 from routes.access import admit, check_attempts, count_wrong_key, refuse_other_sites
 from routes.operations import Operation
 from routes.pages import error_page, render
+from routes.problems import Problem
 from routes.sessions import (
     Flash,
     check_token,
@@ -21,6 +22,7 @@ from routes.sessions import (
     start_session,
 )
 from workers.api_keys import Role, find_key
+from workers.ended_sessions import end
 from workers.settings import settings
 
 PREFIX = "/console/act"
@@ -40,6 +42,9 @@ SAID = {
     "post_recompute": "{student_id} is recomputed.",
 }
 LISTS = ("keys", "ids")
+# The largest form chooses among the rows of a page.
+FORM_MAX_BYTES = 256 * 1024
+FORM_MAX_FIELDS = 1000
 
 
 def act_routes(operations: Sequence[Operation]) -> list[Route]:
@@ -100,9 +105,20 @@ def _do(request: Request, operation: Operation, fields: dict[str, list[str]]) ->
 
 
 def read_form(request: Request) -> dict[str, list[str]]:
-    """The fields of a form, each with its values."""
+    """The fields of a form, each with its values.
+
+    Raises:
+        Problem: 413, it is larger than any of the console's; anybody may send one to the login.
+    """
+    body: bytes = request.state.body
+    if len(body) > FORM_MAX_BYTES:
+        raise Problem(413, f"a form has at most {FORM_MAX_BYTES} bytes")
     fields: dict[str, list[str]] = {}
-    for name, value in parse_qsl(request.state.body.decode(errors="replace")):
+    try:
+        pairs = parse_qsl(body.decode(errors="replace"), max_num_fields=FORM_MAX_FIELDS)
+    except ValueError:
+        raise Problem(413, f"a form has at most {FORM_MAX_FIELDS} fields") from None
+    for name, value in pairs:
         fields.setdefault(name, []).append(value)
     return fields
 
@@ -145,6 +161,7 @@ def post_logout(request: Request) -> Response:
         session = read_session(request)
         if session is not None:
             check_token(session, read_form(request).get("token", [""])[0])
+            end(session.token)
     except Exception as error:  # noqa: BLE001  # as above
         return error_page(request, None, error)
     response = RedirectResponse("/login", 303)

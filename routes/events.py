@@ -17,6 +17,7 @@ from workers.events import EVENT, Event
 from workers.metrics import EVENTS_ACCEPTED
 from workers.read_event import Chain, read_event
 from workers.record_together import record_together
+from workers.remove_user import hide_users
 
 MAX_EVENTS = 10_000
 NDJSON = "application/x-ndjson"
@@ -48,6 +49,7 @@ def post_events(request: Request) -> Response:
     """Store events and what they make stale, then wake the workers."""
     events = _parse(request)
     recorded = record_together(events)
+    hide_users([event.user_id for event in events if event.event_type == "user_deleted"])
     send(recorded.wake_ups)
     for event, outcome in zip(events, recorded.outcomes, strict=True):
         if outcome != "duplicate":

@@ -21,6 +21,8 @@ from workers.events import Id
 
 T = TypeVar("T")
 ID: TypeAdapter[str] = TypeAdapter(Id)
+# With room for a page beyond it in what Redis and Postgres take for a number.
+LARGEST_PLACE = 2**62
 
 CURL_MEDIA_TYPE = "application/x-www-form-urlencoded"
 
@@ -217,9 +219,20 @@ def decode_cursor(request: Request, *types: Callable[[str], Any]) -> tuple[Any, 
         return (None,) * len(types)
     try:
         parts = json.loads(base64.urlsafe_b64decode(text))
-        return tuple(make(part) for make, part in zip(types, parts, strict=True))
+        return tuple(_part(make, part) for make, part in zip(types, parts, strict=True))
     except (ValueError, TypeError):
         raise _wrong("cursor", "not a cursor of this list") from None
+
+
+def _part(make: Callable[[str], Any], part: object) -> object:
+    """What a part of a cursor says, as far as a store can be asked for it."""
+    if not isinstance(part, str) or "\0" in part:
+        raise ValueError("not a part of a cursor")
+    part.encode()
+    made = make(part)
+    if isinstance(made, int) and not 0 <= made < LARGEST_PLACE:
+        raise ValueError("out of range")
+    return made
 
 
 def _wrong(name: str, message: str) -> Problem:

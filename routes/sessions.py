@@ -13,6 +13,7 @@ from starlette.responses import Response
 from routes.access import LOCAL, Caller, refuse_strangers
 from routes.problems import Problem
 from workers.api_keys import ApiKey
+from workers.ended_sessions import has_ended
 from workers.session_secret import session_secret
 from workers.settings import settings
 
@@ -41,7 +42,8 @@ class Flash:
 def read_session(request: Request) -> Session | None:
     """The session of the request's cookie; None without one that is signed, recent and of a key.
 
-    A session ends when its key is taken out of API_KEYS or gets another digest.
+    A session ends when somebody logs out of it, and when its key is taken out of API_KEYS or gets
+    another digest.
 
     Raises:
         Problem: 403, no keys are configured and the request is not from this machine.
@@ -51,7 +53,7 @@ def read_session(request: Request) -> Session | None:
         refuse_strangers(request)
         token = stored.get("token") if stored else None
         return Session(LOCAL, str(token)) if token else None
-    if stored is None:
+    if stored is None or has_ended(str(stored["token"])):
         return None
     for key in settings().api_keys:
         if key.name == stored.get("name") and hmac.compare_digest(

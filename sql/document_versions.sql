@@ -19,9 +19,10 @@ FROM document_versions
 RETURNING version, model, dimensions, codec, state, created_at, activated_at, remove_after;
 
 -- name: revive_version
--- A retired version is wanted again before its keys were removed.
+-- A version is wanted again before its keys were removed, whose grace may be over.
 UPDATE document_versions SET state = 'building', remove_after = NULL
-WHERE version = %(version)s AND state = 'retired';
+WHERE version = %(version)s
+  AND (state = 'retired' OR state = 'previous' AND remove_after < now());
 
 -- name: list_versions
 -- All versions, the one that is read first.

@@ -121,11 +121,26 @@ def test_the_previous_version_goes_after_its_grace_and_no_earlier(
     cleanup_documents(begin_documents_run(RunKind.documents_cleanup))
     assert stored("v1") == set(two_versions)
     change("UPDATE document_versions SET remove_after = now() WHERE state = 'previous'")
+    for go_back in (roll_back, lambda: activate("v1")):
+        with pytest.raises(VersionStateError):
+            go_back()
     cleanup_documents(begin_documents_run(RunKind.documents_cleanup))
     assert (stored("v1"), stored("v2")) == (set(), set(two_versions))
     assert states() == {"v2": "active"}
     with pytest.raises(VersionStateError):
         roll_back()
+
+
+def test_settings_that_go_back_after_the_grace_keep_their_version_from_the_cleanup(
+    two_versions: list[str], configure: Configure
+) -> None:
+    activate("v2")
+    change("UPDATE document_versions SET remove_after = now() WHERE state = 'previous'")
+    configure(DOCUMENT_EMBEDDING_DIMENSIONS=300)
+    begin_documents_run(INCREMENTAL)
+    cleanup_documents(begin_documents_run(RunKind.documents_cleanup))
+    assert stored("v1") == set(two_versions)
+    assert states() == {"v2": "active", "v1": "building"}
 
 
 def test_settings_that_go_back_find_their_version_again(

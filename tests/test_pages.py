@@ -159,9 +159,21 @@ def test_a_session_ends_with_its_key_and_with_the_logout(
     assert keyed.get("/").status_code == 303, "another secret under the same name"
     configure(API_KEYS=API_KEYS)
     log_in(keyed, Role.read)
+    cookie = keyed.cookies["kinfold_session"]
     answer = keyed.post("/logout", data={"token": token(keyed)})
     assert answer.headers["location"] == "/login"
     assert keyed.get("/").status_code == 303
+    keyed.cookies.set("kinfold_session", cookie)
+    assert keyed.get("/").status_code == 303, "a copy of the cookie is worth nothing, either"
+
+
+@pytest.mark.parametrize("body", ["a=b&" * 1001, "key=" + "x" * 300_000], ids=["fields", "bytes"])
+def test_a_form_larger_than_any_of_the_consoles_is_refused(keyed: TestClient, body: str) -> None:
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    assert keyed.post("/login", content=body, headers=kind).status_code == 413
+    log_in(keyed, Role.read)
+    assert keyed.post("/logout", content=body, headers=kind).status_code == 413
+    assert keyed.get("/").status_code == 200
 
 
 @pytest.mark.parametrize("change_it", [lambda text: text[:-2], lambda text: "x" + text, str.upper])

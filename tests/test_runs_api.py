@@ -1,8 +1,11 @@
 """Long jobs over HTTP: start, watch, cancel; and the graph's figures."""
 
+import base64
+import json
 from uuid import UUID, uuid4
 
 import numpy as np
+import pytest
 from starlette.testclient import TestClient
 
 from tests.graph import clustered, drain, store_vectors
@@ -52,6 +55,36 @@ def test_bad_run_ids_and_cursors_are_refused(client: TestClient) -> None:
     assert client.post(f"/runs/{uuid4()}/cancel").status_code == 404
     for cursor in ("x", "????", "YWJj", "é"):
         assert client.get("/runs", params={"cursor": cursor}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["2026-01-01T00:00:00+00:00", 5],
+        [float("inf")],
+        ["9223372036854775807"],
+        ["-1"],
+        ["a\0b"],
+        ["2026-01-01T00:00:00+00:00", "a\0b"],
+        ["2026-01-01T00:00:00+00:00", "\ud800"],
+        {"2026-01-01T00:00:00+00:00": 1},
+    ],
+    ids=repr,
+)
+def test_a_cursor_that_no_list_gave_is_refused_whatever_it_holds(
+    client: TestClient, parts: object
+) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+    for path in (
+        "/runs",
+        "/audit",
+        "/dead?kind=student_embedding",
+        "/queues/live/messages",
+        "/queues/live/messages?state=dead",
+        "/schedules/rebuild_neighbors/firings",
+    ):
+        separator = "&" if "?" in path else "?"
+        assert client.get(f"{path}{separator}cursor={cursor}").status_code in (404, 422), path
 
 
 def test_quality_is_measured_on_request(client: TestClient) -> None:

@@ -51,6 +51,18 @@ def test_a_vector_is_answered_with_its_model_and_times(client: TestClient) -> No
     assert (body["model_version"], body["created_by"]) == ("hashing-words-v1", "recompute_users")
 
 
+def test_a_deleted_user_is_not_read_from_redis_before_a_worker_has_been_there(
+    client: TestClient,
+) -> None:
+    posts()
+    record(acted("U", "P0"))
+    recompute_all()
+    assert ask(client, "U", "embedding")["user_id"] == "U"
+    told = client.post("/events", json={"event_type": "user_deleted", "user_id": "U"})
+    assert told.status_code == 202
+    assert ask(client, "U", "embedding")[0] == 404
+
+
 def test_there_is_a_reason_code_where_there_is_no_vector(client: TestClient) -> None:
     posts()
     record(acted("early", "unknown"), acted("hider", "P0", "hide_post"))

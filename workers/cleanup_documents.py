@@ -35,14 +35,16 @@ def _clean_up(hold: Hold) -> None:
     if document_source.count_documents() == 0:
         # Somebody reloads it, or it is the wrong one. If it is neither, the keys expire.
         raise SourceError("mongo_collection_empty", "the collection is empty; no key was removed")
-    removable = removable_versions()
     known = {version.version for version in list_versions()}
+    over = set(removable_versions())
     cursor, looked_at, removed = _read_position(hold.position)
     while True:
         cursor, found = document_store.scan(cursor)
         looked_at += len(found)
+        # Looked at anew: settings that go back make a version of theirs wanted again.
+        over &= set(removable_versions())
         # Versions that are not in our list are not ours.
-        removed += _remove([pair for pair in found if pair[0] in known], removable)
+        removed += _remove([pair for pair in found if pair[0] in known], over)
         hold.report(
             total=looked_at,
             done=looked_at,
@@ -52,12 +54,12 @@ def _clean_up(hold: Hold) -> None:
         if not cursor:
             break
     log.info("documents_cleaned", run_id=str(hold.run_id), looked_at=looked_at, removed=removed)
-    for version in removable:
+    for version in sorted(over):
         forget_version(version)
     _forget_failures()
 
 
-def _remove(pairs: list[tuple[str, str]], removable: list[str]) -> int:
+def _remove(pairs: list[tuple[str, str]], removable: set[str]) -> int:
     doc_ids = {doc_id for version, doc_id in pairs if version not in removable}
     there = document_source.stamps_of(sorted(doc_ids)).keys() if doc_ids else set()
     gone: dict[str, list[str]] = {}

@@ -107,6 +107,8 @@ def activate(name: str) -> list[Version]:
         version = _find(conn, name)
         if version.state in ("active", "retired"):
             raise VersionStateError(version.state, f"version {name} is {version.state}")
+        if version.version in _removable(conn):
+            raise VersionStateError("retired", f"the grace of version {name} is over")
         built = conn.execute(IS_BUILT, {"version": name}).fetchone()
         if not (built and built[0]):
             raise VersionStateError(
@@ -125,7 +127,12 @@ def roll_back() -> list[Version]:
     with transaction() as conn:
         conn.execute(LOCK)
         cursor = conn.cursor(row_factory=class_row(Version))
-        previous = [row for row in cursor.execute(LIST) if row.state == "previous"]
+        removable = _removable(conn)
+        previous = [
+            row
+            for row in cursor.execute(LIST)
+            if row.state == "previous" and row.version not in removable
+        ]
         if not previous:
             raise VersionStateError("no_previous_version", "there is no version to go back to")
         _switch(conn, previous[0].version)
@@ -135,13 +142,17 @@ def roll_back() -> list[Version]:
 def removable_versions() -> list[str]:
     """Versions whose grace is over."""
     with connection() as conn:
-        return [name for (name,) in conn.execute(REMOVABLE)]
+        return _removable(conn)
 
 
 def forget_version(name: str) -> None:
     """Drop a version whose keys have been removed."""
     with connection() as conn:
         conn.execute(DELETE, {"version": name})
+
+
+def _removable(conn: psycopg.Connection) -> list[str]:
+    return [name for (name,) in conn.execute(REMOVABLE)]
 
 
 def _find(conn: psycopg.Connection, name: str) -> Version:

@@ -1,5 +1,12 @@
 """What is left of a deleted user once the rows are gone: the copy of the vector in Redis."""
 
+from collections.abc import Collection
+
+import psycopg
+import redis
+import structlog
+from psycopg_pool import PoolTimeout
+
 from workers import freshness
 from workers.attempt import Outcome, attempt
 from workers.freshness import Batch, Kind, WakeUp
@@ -8,6 +15,8 @@ from workers.stores import connection, transaction
 from workers.user_cache import announce
 
 READ_CLOCK = query("remove_user.read_clock")
+
+log = structlog.get_logger()
 
 
 def remove_user(key: str) -> list[WakeUp]:
@@ -19,13 +28,30 @@ def remove_user(key: str) -> list[WakeUp]:
     return attempt(Kind.user_removal, key, remove_batch) or []
 
 
+def hide_users(user_ids: Collection[str]) -> None:
+    """Take the vectors of users out of Redis right after their deletion, if it can be done now.
+
+    `remove_user` does it again, and until it could.
+    """
+    if not user_ids:
+        return
+    try:
+        _hide(user_ids)
+    except (redis.RedisError, psycopg.Error, PoolTimeout) as error:
+        log.warning("deleted_users_not_hidden", users=len(user_ids), error=str(error))
+
+
 def remove_batch(batch: Batch) -> Outcome:
     """The work on one claimed batch. Nothing of it stays in the ledger."""
-    with connection() as conn:
-        ((now,),) = conn.execute(READ_CLOCK)
-    announce(dict.fromkeys(batch.claims, now))
+    _hide(batch.claims)
     with transaction() as conn:
         ours = freshness.confirm_lease(conn, batch, batch.claims)
         again = freshness.mark_done(conn, batch, ours)
         freshness.forget_keys(conn, (Kind.user_removal,), set(ours) - set(again))
     return Outcome(done=ours, wake_ups=freshness.wake_ups(Kind.user_removal, again))
+
+
+def _hide(user_ids: Collection[str]) -> None:
+    with connection() as conn:
+        ((now,),) = conn.execute(READ_CLOCK)
+    announce(dict.fromkeys(user_ids, now))

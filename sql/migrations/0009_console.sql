@@ -68,3 +68,9 @@ CREATE TABLE session_secret (
     secret text NOT NULL DEFAULT gen_random_uuid()::text || gen_random_uuid()::text
 );
 INSERT INTO session_secret DEFAULT VALUES;
+
+-- Whoever logs out ends the session, also for a cookie that was copied before. By digest of its token.
+CREATE TABLE ended_sessions (
+    digest   bytea PRIMARY KEY,
+    ended_at timestamptz NOT NULL DEFAULT now()
+);
