@@ -263,9 +263,10 @@ def recall(exact: NDArray[np.float32], kept: NDArray[np.float32]) -> float:
 
 
 def used_memory() -> int:
-    """What Redis says that it uses, without what its clients hold at the moment."""
+    """What Redis says that it uses, without what passes through it at the moment."""
     info = stores().redis.info("memory")
-    return int(info["used_memory"]) - int(info.get("mem_clients_normal", 0))
+    passing = ("mem_clients_normal", "mem_aof_buffer")
+    return int(info["used_memory"]) - sum(int(info.get(name, 0)) for name in passing)
 
 
 def reopen() -> None:

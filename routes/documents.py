@@ -18,13 +18,12 @@ from workers.document_failures import FailedDocument, list_failures
 from workers.document_source import check_source
 from workers.document_versions import active_version
 from workers.events import Id
+from workers.measure_coverage import Coverage, measure_coverage
 from workers.plan_documents import begin_documents_run
 from workers.read_documents import (
-    Coverage,
     Ranking,
     StoredVector,
     describe,
-    measure_coverage,
     read_vector,
     read_vectors,
     rerank,
@@ -230,6 +229,7 @@ OPERATIONS = (
         Role.read,
         COVERAGE,
         problems=(404, 503),
+        alone=True,
     ),
     Operation(
         "GET",

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,7 +44,8 @@ class Operation:
     `accepts` maps the media types of a request body to what it holds: a type adapter, or None
     for text that is no JSON. `query` maps parameter names to their descriptions; those `needed`
     must be there. `answers` is what a success holds, None for text; answers with one of the
-    statuses `alike` hold the same. What is `audited` is recorded with the name of the key.
+    statuses `alike` hold the same. What is `audited` is recorded with the name of the key. One
+    request at a time is answered of what is done `alone` in a process, because it costs much.
     """
 
     method: str
@@ -59,6 +61,8 @@ class Operation:
     problems: tuple[int, ...] = ()
     alike: tuple[int, ...] = ()
     audited: bool = False
+    alone: bool = False
+    _busy: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def route(self) -> Route:
         """The Starlette route, guarded by the key check."""
@@ -71,7 +75,18 @@ class Operation:
         return Route(self.path, guarded, methods=[self.method], name=self.handler.__name__)
 
     def act(self, request: Request) -> Response:
-        """Handle a request that may be handled."""
+        """Handle a request that may be handled.
+
+        Raises:
+            Problem: 429, another one is being answered of what is done alone.
+        """
+        if self.alone:
+            if not self._busy.acquire(blocking=False):
+                raise Problem(429, "this is being measured for somebody else; ask again")
+            try:
+                return self.handler(request)
+            finally:
+                self._busy.release()
         if self.audited:
             return audited(request, f"{self.method} {self.path}", self.handler)
         return self.handler(request)

@@ -106,6 +106,7 @@ OPERATIONS = (
         Role.read,
         QUALITY,
         problems=(503,),
+        alone=True,
     ),
     Operation(
         "GET",

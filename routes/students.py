@@ -169,5 +169,6 @@ OPERATIONS = (
         Role.read,
         QUALITY,
         problems=(503,),
+        alone=True,
     ),
 )

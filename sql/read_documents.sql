@@ -1,12 +1,3 @@
--- name: last_full_run
--- The last run over all documents that ended well with a version, and what it counted.
-SELECT p.began_at, sum(b.documents)::bigint AS documents, sum(b.failed)::bigint AS failed,
-    sum(b.deleted)::bigint AS deleted
-FROM precompute_runs p JOIN runs r USING (run_id) JOIN precompute_batches b USING (run_id)
-WHERE r.kind IN ('documents_all', 'documents_stale') AND r.state = 'done'
-  AND %(version)s = ANY (p.versions)
-GROUP BY p.run_id, p.began_at ORDER BY p.began_at DESC LIMIT 1;
-
 -- name: last_runs
 -- Per kind of documents run: how it last ended, and when one last ended well.
 SELECT kind,

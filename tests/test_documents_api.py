@@ -12,10 +12,10 @@ from pymongo import MongoClient
 from starlette.testclient import TestClient
 
 from embedded.ports import free_port
-from tests.documents import Documents, value_of, work_on, work_run
-from workers import read_documents
+from tests.documents import Documents, stored, value_of, work_on, work_run
+from workers import measure_coverage
 from workers.cleanup_documents import cleanup_documents
-from workers.document_store import ACTIVE
+from workers.document_store import ACTIVE, key_of
 from workers.document_text import hash_text
 from workers.embedders import embedder
 from workers.errors import SourceError
@@ -80,27 +80,36 @@ def test_coverage_is_not_ok_when_a_change_waits_longer_than_the_limit(
     assert not api.get("/documents/coverage").json()["ok"]
 
 
-def test_a_large_collection_is_not_ok_once_its_last_full_run_is_older_than_the_limit(
-    api: TestClient, documents: Documents, configure: Configure, monkeypatch: pytest.MonkeyPatch
+def test_the_coverage_of_a_large_collection_is_that_of_a_sample_as_it_is_now(
+    api: TestClient,
+    documents: Documents,
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(read_documents, "MEASURED_AT_ONCE", 1)
-    documents.add_many(2)
-    work_run(ALL)
-    assert api.get("/documents/coverage").json()["ok"]
-    configure(DOCUMENT_STALENESS_LIMIT_SECONDS="0.001")
-    assert not api.get("/documents/coverage").json()["ok"]
-
-
-def test_the_coverage_of_a_large_collection_is_that_of_its_last_full_run(
-    api: TestClient, documents: Documents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(read_documents, "MEASURED_AT_ONCE", 5)
-    documents.add_many(9)
+    monkeypatch.setattr(measure_coverage, "MEASURED_AT_ONCE", 20)
+    configure(DOCUMENT_BATCH_SIZE="10")
+    documents.add_many(39)
     documents.add("bad", body=3)
+    assert api.get("/documents/coverage").status_code == 404
     work_run(ALL)
     found = api.get("/documents/coverage").json()
-    assert (found["basis"], found["fresh"], found["failed"]) == ("last full run", 9, 1)
-    assert found["coverage"] == pytest.approx(0.9)
+    assert found["looked_at"] == 20
+    assert (found["documents"], found["failed"], found["ok"]) == (40, 1, True)
+    assert found["fresh"] in (38, 40)
+    open_clients().redis.delete(*[key_of("v1", doc_id) for doc_id in stored()])
+    found = api.get("/documents/coverage").json()
+    assert (found["fresh"], found["missing"], found["coverage"]) == (0, 40, 0)
+
+
+def test_coverage_is_not_ok_when_vectors_are_gone_whose_documents_are_older_than_the_limit(
+    api: TestClient, documents: Documents, configure: Configure
+) -> None:
+    documents.add_many(3)
+    work_run(ALL)
+    open_clients().redis.delete(*[key_of("v1", doc_id) for doc_id in stored()])
+    configure(DOCUMENT_STALENESS_LIMIT_SECONDS="0.001")
+    found = api.get("/documents/coverage").json()
+    assert (found["coverage"], found["ok"]) == (0, False)
 
 
 @pytest.mark.parametrize("codec", ["json", "float32", "float16", "int8"])

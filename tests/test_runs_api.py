@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from routes import runs
 from tests.graph import clustered, drain, store_vectors
+from workers.check_neighbors import NeighborQuality, check_neighbors
 from workers.rebuild_neighbors import rebuild_neighbors
 
 
@@ -85,6 +87,21 @@ def test_a_cursor_that_no_list_gave_is_refused_whatever_it_holds(
     ):
         separator = "&" if "?" in path else "?"
         assert client.get(f"{path}{separator}cursor={cursor}").status_code in (404, 422), path
+
+
+def test_the_graph_is_measured_for_one_request_at_a_time(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = []
+
+    def measure() -> NeighborQuality:
+        statuses.append(client.get("/neighbors/quality").status_code)
+        return check_neighbors()
+
+    monkeypatch.setattr(runs, "check_neighbors", measure)
+    assert client.get("/neighbors/quality").status_code == 200
+    assert client.get("/neighbors/quality").status_code == 200
+    assert statuses == [429, 429]
 
 
 def test_quality_is_measured_on_request(client: TestClient) -> None:
