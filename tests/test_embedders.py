@@ -84,10 +84,17 @@ def test_hashing_puts_texts_of_the_same_words_closer_than_others() -> None:
 
 
 @usable
-def test_a_text_without_words_is_invalid_and_fails_no_other() -> None:
-    blank, good = embed("...", TEXT)
+def test_a_blank_text_is_invalid_and_fails_no_other() -> None:
+    blank, good = embed(" ", TEXT)
     assert isinstance(blank, InvalidEmbeddingError)
     assert isinstance(good, np.ndarray)
+
+
+@pytest.mark.parametrize("text", ["好", "\N{PARTY POPPER}", "!!!", "a"])
+def test_a_text_without_words_is_embedded_by_its_characters(text: str) -> None:
+    found, again = HashingEmbedder(EmbeddingSpec("hashing", 300)).embed_batch([text, f"  {text} "])
+    validate(found, 300)
+    assert (found == again).all()
 
 
 def vector(*components: float) -> np.ndarray:
@@ -179,8 +186,6 @@ def test_requests_hold_no_more_inputs_or_tokens_than_the_provider_takes(
         (Fault("status", 422), ProviderRefusedError),
         (Fault("drop"), ProviderUnavailableError),
         (Fault("hang", seconds=5), ProviderUnavailableError),
-        (Fault("html"), InvalidEmbeddingError),
-        (Fault("wrong_count"), InvalidEmbeddingError),
         (Fault("wrong_dimension"), InvalidEmbeddingError),
         (Fault("nan"), InvalidEmbeddingError),
     ],
@@ -195,13 +200,16 @@ def test_each_fault_is_one_error_after_one_request(
 
 
 @usable
-def test_a_500_is_the_texts_fault_when_another_text_is_embedded_and_else_an_outage(
-    embeddings_server: EmbeddingsServer,
+@pytest.mark.parametrize(
+    "fault", [Fault("status", 500), Fault("html"), Fault("wrong_count")], ids=lambda each: each.kind
+)
+def test_a_500_or_no_answer_is_the_texts_fault_when_another_is_embedded_and_else_an_outage(
+    embeddings_server: EmbeddingsServer, fault: Fault
 ) -> None:
-    embeddings_server.fail_next(Fault("status", 500))
+    embeddings_server.fail_next(fault)
     assert type(error_of("text")) is ProviderFaultError
     assert embeddings_server.requests == [["text"], [HARMLESS_TEXT]]
-    embeddings_server.fail_next(Fault("status", 500), times=2)
+    embeddings_server.fail_next(fault, times=2)
     assert type(error_of("text")) is ProviderUnavailableError
     with pytest.raises(ProviderUnavailableError, match="paused"):
         embedder(settings().student_embedding).embed_batch(["text"])

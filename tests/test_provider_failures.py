@@ -195,7 +195,7 @@ def test_one_bad_vector_is_counted_and_not_stored_and_the_others_are(
     assert len(server.inputs) == 4
 
 
-@pytest.mark.parametrize("kind", ["wrong_dimension", "nan", "wrong_count", "html"])
+@pytest.mark.parametrize("kind", ["wrong_dimension", "nan"])
 def test_bad_answers_are_retried_and_at_last_dead(
     configure: Configure, server: EmbeddingsServer, kind: str
 ) -> None:

@@ -25,11 +25,20 @@ class HashingEmbedder:
             ngram_range=(1, 2),
             norm="l2",
             dtype=np.float32,
-            tokenizer=WORD.findall,
+            tokenizer=_words,
             token_pattern=None,
         )
 
     def embed_batch(self, texts: list[str]) -> Vectors:
-        """Unit vectors; all zeros for a text without words, which validation rejects."""
+        """Unit vectors; all zeros for a blank text, which validation rejects."""
         vectors: Vectors = self._vectorizer.transform(texts).toarray()
         return vectors
+
+
+def _words(text: str) -> list[str]:
+    """Words; of a text without any the characters, because one may be a word or all that is said.
+
+    >>> _words("tea, a cup"), _words("好"), _words("!?")
+    (['tea', 'cup'], ['好'], ['!', '?'])
+    """
+    return WORD.findall(text) or [character for character in text if not character.isspace()]

@@ -8,7 +8,6 @@ from opentelemetry.trace import SpanKind
 
 from workers.embedders import Vectors
 from workers.errors import (
-    InvalidEmbeddingError,
     ProviderDeniedError,
     ProviderFaultError,
     ProviderRefusedError,
@@ -70,13 +69,13 @@ class OpenAIEmbedder:
         # The client does not check what it parses: a page of a proxy fails somewhere inside it.
         except (openai.APIError, ValueError, TypeError, AttributeError) as error:
             OPENAI_API_ERRORS.add(1, kind="answer")
-            raise InvalidEmbeddingError(f"provider's answer is unreadable: {error}") from error
+            raise ProviderFaultError(f"provider's answer is unreadable: {error}") from error
         report_success()
         if answer.usage is not None:  # some servers do not count
             PROVIDER_TOKENS.add(answer.usage.total_tokens, model=self.model)
         if len(vectors) != len(texts):
             OPENAI_API_ERRORS.add(1, kind="count")
-            raise InvalidEmbeddingError(
+            raise ProviderFaultError(
                 f"provider answered with {len(vectors)} vectors for {len(texts)} texts"
             )
         # A vector of another length becomes NaN, so that only its own text is rejected.

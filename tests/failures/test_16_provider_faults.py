@@ -97,21 +97,32 @@ def test_nobody_asks_before_the_time_in_retry_after(
     assert_derived_is_right()
 
 
-@pytest.mark.parametrize("fault", ["wrong_dimension", "nan", "wrong_count", "html"])
-def test_answers_that_are_no_embeddings_are_asked_for_again(
+@pytest.mark.parametrize("fault", ["wrong_dimension", "nan"])
+def test_a_text_whose_vector_is_none_is_asked_for_again(
     running: Cluster, provider: EmbeddingsServer, fault: Any
 ) -> None:
     provider.fail_next(Fault(fault))
     borrow(running)
     running.all_fresh(keys=10)
-    # Where one vector is bad only its own text is asked for again.
-    again = 1 if fault in {"wrong_dimension", "nan"} else len(STUDENTS)
-    assert [len(texts) for texts in provider.requests] == [len(STUDENTS), again]
+    assert [len(texts) for texts in provider.requests] == [len(STUDENTS), 1]
     assert len(errors()) == 1
     assert_derived_is_right()
 
 
-@pytest.mark.parametrize("fault", ["wrong_dimension", "nan", "wrong_count", "html"])
+@pytest.mark.parametrize("fault", ["wrong_count", "html"])
+def test_an_answer_that_cannot_be_read_is_asked_for_in_halves_and_costs_no_attempt(
+    running: Cluster, provider: EmbeddingsServer, fault: Any
+) -> None:
+    provider.fail_next(Fault(fault))
+    borrow(running)
+    running.all_fresh(keys=10)
+    halves = [len(STUDENTS) // 2, len(STUDENTS) - len(STUDENTS) // 2]
+    assert [len(texts) for texts in provider.requests] == [len(STUDENTS), 1, *halves]
+    assert errors() == []
+    assert_derived_is_right()
+
+
+@pytest.mark.parametrize("fault", ["wrong_dimension", "nan"])
 def test_a_text_without_an_embedding_dies_after_its_last_attempt_with_the_reason(
     running: Cluster, provider: EmbeddingsServer, fault: Any
 ) -> None:
