@@ -105,8 +105,6 @@ def _embed_request(
             return [general or error] * len(texts)
         return _embed_halves(embedder, texts)
     except ProviderError as error:
-        if isinstance(error, InvalidEmbeddingError):
-            INVALID_EMBEDDINGS.add(len(texts), model=embedder.model)
         return [error] * len(texts)
     EMBEDDING_DURATION.observe((time.perf_counter() - started) * 1000, model=embedder.model)
     results: list[Vector | ProviderError] = [*vectors]
