@@ -162,12 +162,6 @@ UPDATE freshness f SET last_sent = now()
 FROM overdue WHERE f.kind = overdue.kind AND f.key = overdue.key
 RETURNING f.kind, f.key, f.lease_token IS NOT NULL AS suspect;
 
--- name: read_keys
--- The ledger's rows for one key, whatever its kind.
-SELECT kind, wanted = done AS fresh, stale_since, done_at AS updated_at, done_event AS last_event, error,
-       dead_at IS NOT NULL AS dead
-FROM freshness WHERE key = %(key)s AND kind = ANY(%(kinds)s);
-
 -- name: resend_stale
 -- Let the reconciler's next pass send whatever is stale: nobody else has. Whoever works on a key
 -- sends what follows from it.

@@ -62,10 +62,8 @@ def test_a_finished_key_is_fresh_and_reflects_the_event_that_was_claimed() -> No
     event_id = uuid4()
     raise_keys("a", event_id=event_id)
     assert finish(claim()) == []
-    row = freshness.read_keys("a", [EMBEDDING, NEIGHBORS])
-    assert list(row) == [EMBEDDING]
-    assert (row[EMBEDDING].fresh, row[EMBEDDING].stale_since) == (True, None)
-    assert row[EMBEDDING].last_event == event_id
+    found = rows("SELECT kind, stale_since, done_event FROM freshness WHERE key = 'a'")
+    assert found == [(EMBEDDING, None, event_id)]
     assert of("a", "wanted", "done", "lease_token", "attempts") == (1, 1, None, 0)
     assert freshness.claim(EMBEDDING, "a") is None
 
@@ -182,7 +180,7 @@ def test_a_failed_key_backs_off_keeps_its_error_and_dies_after_the_last_attempt(
     assert freshness.claim(EMBEDDING, "a") is None
     stored = rows("SELECT wanted, error, traceback FROM attempts ORDER BY attempt_id")
     assert stored == [(1, f"boom {n}", "lines") for n in (1, 2, 3)]
-    assert freshness.read_keys("a", [EMBEDDING])[EMBEDDING].dead
+    assert rows("SELECT dead_at IS NOT NULL FROM freshness WHERE key = 'a'") == [(True,)]
 
 
 def test_backoff_doubles_up_to_its_limit_with_half_of_it_jitter(configure: Configure) -> None:

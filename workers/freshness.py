@@ -32,7 +32,6 @@ FAIL = query("freshness.fail")
 RECORD_ATTEMPTS = query("freshness.record_attempts")
 BURY_LOST = query("freshness.bury_lost")
 FIND_OVERDUE = query("freshness.find_overdue")
-READ_KEYS = query("freshness.read_keys")
 RESEND_STALE = query("freshness.resend_stale")
 
 VANISHED = "the worker vanished during the job"
@@ -338,13 +337,6 @@ def resend_stale() -> None:
     """
     with connection() as conn:
         conn.execute(RESEND_STALE)
-
-
-def read_keys(key: str, kinds: Sequence[Kind]) -> dict[Kind, KeyFreshness]:
-    """What the ledger says of one key, by kind."""
-    with connection() as conn, conn.cursor(row_factory=class_row(KeyFreshness)) as cursor:
-        rows = cursor.execute(READ_KEYS, {"key": key, "kinds": list(kinds)}).fetchall()
-    return {Kind(row.kind): row for row in rows}
 
 
 def _record_attempts(

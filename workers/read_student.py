@@ -1,21 +1,30 @@
 """What the API shows of one student."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from psycopg.rows import class_row, dict_row
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from workers.errors import UnknownKeyError
-from workers.freshness import KeyFreshness, Kind, read_keys
+from workers.freshness import KeyFreshness, Kind
 from workers.queries import query
 from workers.settings import settings
 from workers.stores import connection
 
 READ_STUDENT = query("read_student.read_student")
-STUDENT_EXISTS = query("read_student.student_exists")
 READ_NEIGHBORS = query("read_student.read_neighbors")
 
-KINDS = (Kind.student_embedding, Kind.student_neighbors)
+# The columns of a student's row, and how many the ledger's has.
+FACTS = (
+    "student_id",
+    "grade_level",
+    "age",
+    "homeroom_teacher",
+    "prior_year_reading_score",
+    "lunch_period",
+    "created_at",
+    "updated_at",
+)
+LEDGER = len(fields(KeyFreshness))
 
 
 @dataclass(frozen=True)
@@ -50,15 +59,15 @@ def read_student(student_id: str) -> Student:
         UnknownKeyError: there is no such student.
     """
     with connection() as conn:
-        row = (
-            conn.cursor(row_factory=dict_row)
-            .execute(READ_STUDENT, {"student_id": student_id})
-            .fetchone()
-        )
+        row = conn.execute(READ_STUDENT, {"student_id": student_id}).fetchone()
     if row is None:
         raise UnknownKeyError("unknown_student", student_id)
-    profile = row.pop("profile")
-    return Student(row, profile and _largest_first(profile), read_keys(student_id, KINDS))
+    facts = dict(zip(FACTS, row, strict=False))
+    profile, *ledger = row[len(FACTS) :]
+    rows = [_freshness(ledger[:LEDGER]), _freshness(ledger[LEDGER:])]
+    return Student(
+        facts, profile and _largest_first(profile), {row.kind: row for row in rows if row}
+    )
 
 
 def read_neighbors(student_id: str, limit: int | None = None) -> NeighborList:
@@ -69,13 +78,16 @@ def read_neighbors(student_id: str, limit: int | None = None) -> NeighborList:
     """
     most = min(limit or settings().max_neighbors, settings().max_neighbors)
     with connection() as conn:
-        cursor = conn.cursor(row_factory=class_row(Neighbor))
-        found = cursor.execute(READ_NEIGHBORS, {"student_id": student_id, "limit": most}).fetchall()
-        if not found and conn.execute(STUDENT_EXISTS, {"student_id": student_id}).fetchone() != (
-            True,
-        ):
-            raise UnknownKeyError("unknown_student", student_id)
-    return NeighborList(found, read_keys(student_id, KINDS).get(Kind.student_neighbors))
+        row = conn.execute(READ_NEIGHBORS, {"student_id": student_id, "limit": most}).fetchone()
+    if row is None:
+        raise UnknownKeyError("unknown_student", student_id)
+    ids, sims, *ledger = row
+    return NeighborList([*map(Neighbor, ids or (), sims or ())], _freshness(ledger))
+
+
+def _freshness(columns: Sequence[Any]) -> KeyFreshness | None:
+    kind, *rest = columns
+    return None if kind is None else KeyFreshness(Kind(kind), *rest)
 
 
 def _largest_first(profile: Mapping[str, object]) -> dict[str, object]:

@@ -6,6 +6,7 @@ left that was stale when it began. Whoever fails is retried by the ledger, like 
 """
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -34,6 +35,7 @@ STORE_REASONS = query("recompute_users.store_reasons")
 FIND_USERS = query("recompute_users.find_users")
 
 CREATED_BY = "recompute_users"
+BATCHES_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,10 @@ def recompute_batch(batch: Batch) -> Outcome:
 
 
 def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
-    """Call users page by page and work until none is due; `done` grows by those that are."""
+    """Call users page by page and work until none is due; `done` grows by those that are.
+
+    Two batches at once: while Postgres sums for one, the other's vectors are made and written.
+    """
     kind = Kind.user_embedding
     # What a worker before this one got to.
     done_before, failed_before = (int(count) for count in (hold.position or "0 0").split())
@@ -148,12 +153,18 @@ def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
             position=f"{count} {failed}",
         )
 
+    def work_one(_: int) -> bool:
+        return attempt(kind, called[0] if called else "", work) is not None
+
     report()
-    while True:
-        called = call_waiting(kind, until, settings().user_batch_size) if until else []
-        if attempt(kind, called[0] if called else "", work) is None and not called:
-            return
-        report()
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
+        while True:
+            most = BATCHES_AT_ONCE * settings().user_batch_size
+            called = call_waiting(kind, until, most) if until else []
+            worked = list(threads.map(work_one, range(BATCHES_AT_ONCE)))
+            if not any(worked) and not called:
+                return
+            report()
 
 
 def _store(
