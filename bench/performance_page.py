@@ -49,12 +49,12 @@ README_ROWS = (
         ),
     ),
     Shown(
-        "Neighbours of a student, 16 connections: p50, p99",
+        "Neighbours of a student, 500 a second over 16 connections: p50, p99",
         "reads",
         "reads, one web process, 10,000 students",
         (
-            "/students/{student_id}/neighbors, 16 connections, p50",
-            "/students/{student_id}/neighbors, 16 connections, p99",
+            "/students/{student_id}/neighbors, 16 connections, 500 a second, p50",
+            "/students/{student_id}/neighbors, 16 connections, 500 a second, p99",
         ),
     ),
     Shown(

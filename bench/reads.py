@@ -22,6 +22,9 @@ from workers.stores import connection
 
 CONNECTIONS = (1, 16, 100)
 NOTHING = "/health/live"
+# A third of what one process answers, so that a latency is not that of a queue.
+STEADY_PER_S = 500
+STEADY = ("/students/{student_id}", "/students/{student_id}/neighbors")
 
 
 def main() -> None:
@@ -49,15 +52,28 @@ def measure(students: int, seconds: float) -> list[Figure]:
             for path, example in examples.items():
                 load = _load(port, example, connections, seconds)
                 figures += _figures(path, connections, load, nothing)
+        for path in STEADY:
+            load = _load(port, examples[path], 16, seconds, STEADY_PER_S)
+            name = f"{path}, 16 connections, {STEADY_PER_S} a second"
+            figures += [
+                Figure(f"{name}, p50", load.p50_ms, "ms"),
+                Figure(f"{name}, p99", load.p99_ms, "ms"),
+            ]
     return figures
 
 
-def _load(port: int, example: Callable[[], str], connections: int, seconds: float) -> Load:
+def _load(
+    port: int,
+    example: Callable[[], str],
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+) -> Load:
     def requests() -> Iterator[bytes]:
         while True:
             yield request("GET", example())
 
-    load = run_load(port, requests(), connections=connections, seconds=seconds)
+    load = run_load(port, requests(), connections=connections, seconds=seconds, rate=rate)
     assert set(load.statuses) == {200}, load.statuses
     return load
 
