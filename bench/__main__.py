@@ -58,8 +58,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[bench.module for bench in BENCHES])
     parser.add_argument("--take", nargs="+", default=[], metavar="NAME=FILE")
     arguments = parser.parse_args()
-    found = taken(arguments.take)
-    for bench in () if found else BENCHES:
+    if arguments.take:
+        _publish(write(taken(arguments.take), measured_at=_measured_at(arguments.take)))
+        return
+    found: dict[str, Sections] = {}
+    for bench in BENCHES:
         if bench.module in arguments.only:
             options = bench.quick if arguments.quick else bench.full
             repeats = 1 if arguments.quick else bench.repeats
@@ -67,10 +70,7 @@ def main() -> None:
             for title, figures in found[bench.module].items():
                 print_table(f"{bench.module}: {title}", figures)
     if not arguments.quick:
-        path = write(found)
-        plot_all(path)
-        update_page(path)
-        print(f"\nwritten: {path}")
+        _publish(write(found))
 
 
 def taken(names_and_files: Sequence[str]) -> dict[str, Sections]:
@@ -111,11 +111,11 @@ def merge(runs: Sequence[Sections]) -> Sections:
     }
 
 
-def write(found: dict[str, Sections]) -> Path:
+def write(found: dict[str, Sections], measured_at: str | None = None) -> Path:
     """Into latest.json; benches that were not run keep what they had."""
     path = RESULTS / "latest.json"
     known = json.loads(path.read_text())["benches"] if path.exists() else {}
-    measured = datetime.now(UTC).isoformat(timespec="seconds")
+    measured = measured_at or datetime.now(UTC).isoformat(timespec="seconds")
     benches = {
         module: {
             "measured_at": measured,
@@ -128,6 +128,18 @@ def write(found: dict[str, Sections]) -> Path:
     document = {"machine": machine(), "benches": {**known, **benches}}
     path.write_text(json.dumps(document, indent=2) + "\n")
     return path
+
+
+def _publish(results: Path) -> None:
+    plot_all(results)
+    update_page(results)
+    print(f"\nwritten: {results}")
+
+
+def _measured_at(names_and_files: Sequence[str]) -> str:
+    """When the oldest of these results was measured."""
+    files = [Path(each.split("=", 1)[1]) for each in names_and_files]
+    return min(json.loads(file.read_text())["measured_at"] for file in files)
 
 
 def _median(same: Sequence[Figure]) -> Figure:

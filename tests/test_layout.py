@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,17 @@ def test_sql_stands_in_sql_only() -> None:
         if statement.search(line)
     ]
     assert found == []
+
+
+def test_the_web_process_and_the_scheduler_load_nothing_of_what_embeds() -> None:
+    program = (
+        "import sys, api, scheduler;"
+        "print(sorted({'sklearn', 'openai', 'matplotlib'} & set(sys.modules)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "[]\n"
 
 
 def test_every_actor_has_a_worker_of_its_name() -> None:

@@ -27,6 +27,7 @@ from workers.call_keys import call_waiting
 from workers.errors import UnknownKeyError
 from workers.freshness import Kind, find_overdue
 from workers.freshness_contract import summarize
+from workers.queues import Queue, resume_queue
 from workers.read_event import read_event
 from workers.recompute_users import recompute_batch, recompute_user, recompute_users, request_users
 from workers.runs import RunKind, cancel_run, create_run, read_run
@@ -108,9 +109,10 @@ def test_a_run_takes_the_longest_waiting_first_in_batches_until_none_is_left(
     order = [key for (key,) in rows("SELECT key FROM attempts ORDER BY started_at, key")]
     users = [key for key in order if key.startswith("U")]
     digits = [int(key[-1]) for key in users]
-    batches = [digits[n : n + 7] for n in range(0, 30, 7)]
-    assert [len(batch) for batch in batches] == [7, 7, 7, 7, 2]
-    for earlier, later in pairwise(batches):
+    # Two batches at a time.
+    pairs = [digits[n : n + 14] for n in range(0, 30, 14)]
+    assert [len(pair) for pair in pairs] == [14, 14, 2]
+    for earlier, later in pairwise(pairs):
         assert min(earlier) >= max(later)
 
 
@@ -231,23 +233,47 @@ def test_a_killed_run_goes_on_and_a_cancelled_one_stops_between_batches(
         "CREATE TRIGGER cancel AFTER INSERT ON user_embeddings FOR EACH STATEMENT"
         " EXECUTE FUNCTION cancel()"
     )
-    assert len(recompute_users(run_id)) == 2
+    assert len(recompute_users(run_id)) == 4
     assert read_run(run_id).state == "cancelled"
-    assert len(stale(USER)) == 7
+    assert len(stale(USER)) == 5
     change("DROP TRIGGER cancel ON user_embeddings")
 
     killed = create_run(RunKind.recompute_users)
     change(  # as a worker that is killed after its first batch leaves it
-        "UPDATE runs SET state = 'running', position = '2 0', done = 2, total = 9,"
+        "UPDATE runs SET state = 'running', position = '4 0', done = 4, total = 9,"
         " lease_token = gen_random_uuid(), lease_until = now() - interval '1 second'"
         " WHERE run_id = %s",
         killed,
     )
-    assert len(recompute_users(killed)) == 7
+    assert len(recompute_users(killed)) == 5
     run = read_run(killed)
     assert (run.state, run.done, run.total) == ("done", 9, 9)
     with pytest.raises(Exception, match="is done"):
         cancel_run(killed)
+
+
+def test_a_run_whose_queue_is_paused_midway_waits_and_does_not_end(configure: Configure) -> None:
+    configure(USER_BATCH_SIZE=2)
+    posts()
+    record(*(acted(f"U{n}", "P0") for n in range(9)))
+    run_id = create_run(RunKind.recompute_users)
+    change(
+        "CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO paused_queues (queue, paused_by) VALUES ('batch', 'test')"
+        " ON CONFLICT DO NOTHING; RETURN NEW; END $$"
+    )
+    change(
+        "CREATE TRIGGER pause AFTER INSERT ON user_embeddings FOR EACH STATEMENT"
+        " EXECUTE FUNCTION pause()"
+    )
+    assert len(recompute_users(run_id)) == 4
+    run = read_run(run_id)
+    assert (run.state, run.done) == ("running", 4)
+    change("DROP TRIGGER pause ON user_embeddings")
+    resume_queue(Queue.batch)
+    assert len(recompute_users(run_id)) == 5
+    run = read_run(run_id)
+    assert (run.state, run.done, stale(USER)) == ("done", 9, set())
 
 
 def test_a_worker_that_was_stalled_stores_nothing() -> None:

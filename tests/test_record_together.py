@@ -11,7 +11,7 @@ import pytest
 from tests.library import checkout, ledger, rows, student
 from tests.processes import eventually
 from workers import record_together as module
-from workers.events import CheckoutAdded, Event
+from workers.events import CheckoutAdded, Event, StudentDeleted
 from workers.freshness import Kind
 from workers.record_events import Recorded
 from workers.record_together import LARGEST_GROUP, SMALL_LIST, record_together
@@ -28,6 +28,14 @@ def in_one_group(lists: Sequence[Sequence[Event]]) -> list[Future[Recorded]]:
                 told.append(pool.submit(record_together, events))
                 eventually(lambda place=place: len(module._waiting) == place + 1)
         return told
+
+
+def without_the_group(events: Sequence[Event]) -> None:
+    """Told while somebody else's group commits, for which it need not wait."""
+    with module._commit_lock:
+        thread = threading.Thread(target=record_together, args=(events,))
+        thread.start()
+        thread.join()
 
 
 def transactions(work: Callable[[], object]) -> int:
@@ -73,8 +81,11 @@ def test_a_group_has_a_limit_and_a_large_list_does_not_join_one() -> None:
     many = [[student(f"S{n}-{m}") for m in range(SMALL_LIST)] for n in range(12)]
     assert transactions(lambda: in_one_group(many)) == -(-12 * SMALL_LIST // LARGEST_GROUP)
     large = [student(f"L{n}") for n in range(SMALL_LIST + 1)]
-    with module._commit_lock:  # nobody else commits, and it need not wait for that
-        thread = threading.Thread(target=record_together, args=(large,))
-        thread.start()
-        thread.join()
+    without_the_group(large)
     assert len(ledger(Kind.student_embedding, "wanted")) == 12 * SMALL_LIST + len(large)
+
+
+def test_a_deletion_which_may_wait_for_the_graph_keeps_no_group_waiting() -> None:
+    record_together([student("S1")])
+    without_the_group([StudentDeleted(event_type="student_deleted", student_id="S1")])
+    assert rows("SELECT count(*) FROM students") == [(0,)]

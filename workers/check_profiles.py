@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import psycopg
 from psycopg.rows import class_row
-from sklearn.metrics import silhouette_score
 
 from workers.logs import configure_logging
 from workers.neighbor_graph import read_vectors
@@ -137,6 +136,9 @@ def _clustering(conn: psycopg.Connection, sampled: Sequence[Sampled]) -> float |
         for each in sampled
         if each.genre_shares
     }
+    # Only here: a process that checks nothing does without its 80 MB and a second at its start.
+    from sklearn.metrics import silhouette_score  # noqa: PLC0415
+
     vectors = read_vectors(conn, list(main_genre))
     genres = [main_genre[student_id] for student_id in vectors]
     if not 1 < len(set(genres)) < len(genres):

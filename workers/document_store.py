@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-import numpy as np
 from redis import Redis
 from redis.commands.core import Script
 
@@ -94,9 +93,9 @@ def read_values(doc_ids: Sequence[str]) -> tuple[str, list[bytes | None]] | None
     return None if found is None else (found[0].decode(), found[1:])
 
 
-def set_active(version: str, *, only_if_unset: bool = False) -> None:
+def set_active(version: str) -> None:
     """Let reads use another version from now on, all at once."""
-    stores().redis.set(ACTIVE, version, nx=only_if_unset)
+    stores().redis.set(ACTIVE, version)
 
 
 def scan(cursor: int) -> tuple[int, list[tuple[str, str]]]:
@@ -118,11 +117,6 @@ def scan_all() -> Iterator[list[tuple[str, str]]]:
     while cursor:
         cursor, found = scan(cursor)
         yield found
-
-
-def as_times(*times_ms: int) -> Times:
-    """Milliseconds since 1970 as an array."""
-    return np.array(times_ms, np.int64)
 
 
 @cache

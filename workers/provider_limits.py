@@ -1,5 +1,6 @@
 """The provider's limits, shared by every worker of the cluster through Redis."""
 
+import math
 import random
 import time
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from functools import cache
 
 import redis
 import structlog
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
@@ -19,6 +20,7 @@ from workers.stores import stores
 PAUSED = "provider:paused"
 FAILURES = "provider:failures"
 PATIENCE_S = 5.0
+LEAST_PER_SECOND = 10
 LONGEST_PAUSE_S = 60.0
 LONGEST_RETRY_AFTER_S = 3600.0
 # A key that is there as long as the pause lasts. Requests that were under way together fail
@@ -70,7 +72,7 @@ def admit(texts: list[str]) -> None:
     while not _take_place(tokens):
         if time.monotonic() > deadline:
             raise ProviderUnavailableError("the provider's rate limit is used up", PATIENCE_S)
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 def pause(retry_after: str | None) -> float:
@@ -119,11 +121,18 @@ def report_success() -> None:
 
 def _take_place(tokens: int) -> bool:
     limiter = _limiter()
-    requests_limit = RateLimitItemPerMinute(settings().embedding_requests_per_minute)
+    per_minute = settings().embedding_requests_per_minute
+    requests_limit = RateLimitItemPerMinute(per_minute)
+    # Spread over the minute: a budget that is used up in half of it means half a minute in which
+    # nothing is embedded, where a little patience with each request would fill larger ones.
+    steady_limit = RateLimitItemPerSecond(max(math.ceil(per_minute / 60), LEAST_PER_SECOND))
     tokens_limit = RateLimitItemPerMinute(settings().embedding_tokens_per_minute)
     # The test keeps a request that has no tokens left from using up a request's place.
-    return limiter.test(tokens_limit, "tokens", cost=tokens) and (
-        limiter.hit(requests_limit, "requests") and limiter.hit(tokens_limit, "tokens", cost=tokens)
+    return (
+        limiter.test(tokens_limit, "tokens", cost=tokens)
+        and limiter.hit(steady_limit, "requests of a second")
+        and limiter.hit(requests_limit, "requests")
+        and limiter.hit(tokens_limit, "tokens", cost=tokens)
     )
 
 

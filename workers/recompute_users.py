@@ -20,9 +20,10 @@ from workers.attempt import Outcome, attempt
 from workers.call_keys import call_named, call_waiting, count_due
 from workers.embed_texts import Vector
 from workers.errors import RunActiveError, UnknownKeyError
-from workers.freshness import Batch, Kind, WakeUp
+from workers.freshness import QUEUE_OF, Batch, Kind, WakeUp
 from workers.metrics import USERS_RECOMPUTED
 from workers.queries import query
+from workers.queues import is_paused
 from workers.record_events import log_effects, log_events
 from workers.runs import Hold, RunKind, create_run, held_run, read_run
 from workers.settings import settings
@@ -162,6 +163,10 @@ def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
             most = BATCHES_AT_ONCE * settings().user_batch_size
             called = call_waiting(kind, until, most) if until else []
             worked = list(threads.map(work_one, range(BATCHES_AT_ONCE)))
+            if not any(worked) and is_paused(QUEUE_OF[kind]):
+                # Those that are left stay due, and the run waits with them.
+                hold.release()
+                return
             if not any(worked) and not called:
                 return
             report()

@@ -43,7 +43,7 @@ def record_together(events: Sequence[Event]) -> Recorded:
     Raises:
         psycopg.Error: as `record_events`.
     """
-    if len(events) > SMALL_LIST:
+    if len(events) > SMALL_LIST or any(map(_waits_for_the_graph, events)):
         return record_events(events)
     entry = _Entry(events)
     with _waiting_lock:
@@ -54,6 +54,11 @@ def record_together(events: Sequence[Event]) -> Recorded:
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+def _waits_for_the_graph(event: Event) -> bool:
+    """Whether its transaction waits for whoever writes the graph; others must not wait for it."""
+    return event.event_type == "student_deleted"
 
 
 def _next_group() -> list[_Entry]:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from workers.errors import RunActiveError, RunStoppedError, UnknownKeyError
@@ -211,8 +212,11 @@ def resume_run(run_id: UUID) -> RunKind:
         UnknownKeyError: there is no such run.
         RunStoppedError: it is active, it is done, or another one of its kind is active.
     """
-    with connection() as conn:
-        row = conn.execute(RESUME, {"run_id": run_id}).fetchone()
+    try:
+        with connection() as conn:
+            row = conn.execute(RESUME, {"run_id": run_id}).fetchone()
+    except UniqueViolation:  # another of its kind was resumed at the same moment
+        row = None
     if row is None:
         state = read_run(run_id).state
         raise RunStoppedError(

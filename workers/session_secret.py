@@ -13,5 +13,7 @@ def session_secret() -> str:
     """The secret, read once per process."""
     with connection() as conn:
         row = conn.execute(READ).fetchone()
-    secret: str = row[0] if row else ""
+    if row is None:
+        raise RuntimeError("there is no session secret: has the release line migrated?")
+    secret: str = row[0]
     return secret
