@@ -5,8 +5,10 @@ on request, calls those who wait, the longest-waiting first and a batch at a tim
 left that was stale when it began. Whoever fails is retried by the ledger, like any other key.
 """
 
+import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -136,12 +138,7 @@ def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
     # What a worker before this one got to.
     done_before, failed_before = (int(count) for count in (hold.position or "0 0").split())
     seen: set[str] = set()
-
-    def work(batch: Batch) -> Outcome:
-        seen.update(batch.claims)
-        outcome = recompute_batch(batch)
-        done.extend(outcome.done)
-        return outcome
+    claiming = threading.Lock()
 
     def report() -> None:
         count, failed = done_before + len(done), failed_before + len(seen.difference(done))
@@ -155,7 +152,19 @@ def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
         )
 
     def work_one(_: int) -> bool:
-        return attempt(kind, called[0] if called else "", work) is not None
+        # One claims at a time, so that each gets a whole batch of those who wait the longest.
+        with ExitStack() as claim:
+            claim.enter_context(claiming)
+
+            def work(batch: Batch) -> Outcome:
+                seen.update(batch.claims)
+                claim.close()
+                outcome = recompute_batch(batch)
+                done.extend(outcome.done)
+                return outcome
+
+            first = next((key for key in called if key not in seen), "")
+            return attempt(kind, first, work) is not None
 
     report()
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
