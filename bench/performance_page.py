@@ -30,19 +30,19 @@ README_ROWS = (
     Shown(
         "Events accepted, lists of 1,000 (share of a bare COPY)",
         "events",
-        "events, one web process",
+        "events",
         ("lists of 1,000",),
     ),
     Shown(
         "Events accepted, single requests, 100 connections",
         "events",
-        "events, one web process",
+        "events",
         ("single, 100 connections",),
     ),
     Shown(
         "Single requests at 1,000 a second over 100 connections: p50, p99",
         "events",
-        "events, one web process",
+        "events",
         (
             "single, 100 connections, 1,000 a second, p50",
             "single, 100 connections, 1,000 a second, p99",
@@ -95,16 +95,22 @@ README_ROWS = (
         ("recall@15 after this churn",),
     ),
     Shown(
-        "Documents embedded locally and stored, 20,000 in a run",
-        "documents",
-        "20,000 documents through the queue, Redis with libc",
+        "Documents embedded locally and stored, 1,000,000 in a run",
+        "documents_1m",
+        "1,000,000 documents through the queue, Redis with libc",
         ("documents embedded and stored",),
     ),
     Shown(
         "A document's vector in Redis, int8, 300 components, all in",
-        "documents",
-        "codecs, Redis with libc",
-        ("int8, 300: all in",),
+        "documents_1m",
+        "1,000,000 documents through the queue, Redis with libc",
+        ("store, int8 at 300 dimensions, all in",),
+    ),
+    Shown(
+        "A document's vector read and decoded: p50, p99",
+        "documents_1m",
+        "lookups among 1,000,000 documents, Redis with libc",
+        ("1 through workers, p50", "1 through workers, p99"),
     ),
     Shown(
         "Users' interests, 1,000,000 actions (against the design it replaces)",
