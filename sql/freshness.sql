@@ -53,7 +53,8 @@ RETURNING f.key, f.wanted, f.attempts, f.last_event, f.stale_since;
 
 -- name: claim_due
 -- Up to `batch` due keys, the one that the message names first, then the stalest; none while their
--- queue is paused.
+-- queue is paused. A full batch also when another worker has the named one: there are as many
+-- messages as full batches, and what none of them claims would wait for the reconciler.
 WITH named AS (
     SELECT kind, key FROM freshness
     WHERE kind = %(kind)s AND key = %(key)s AND wanted > done AND dead_at IS NULL
@@ -65,7 +66,7 @@ WITH named AS (
     WHERE kind = %(kind)s AND key <> %(key)s AND wanted > done AND dead_at IS NULL
       AND not_before <= now() AND lease_token IS NULL
       AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
-    ORDER BY stale_since LIMIT %(batch)s - 1
+    ORDER BY stale_since LIMIT %(batch)s - (SELECT count(*) FROM named)
     FOR UPDATE SKIP LOCKED
 )
 UPDATE freshness f SET

@@ -68,6 +68,18 @@ def test_a_finished_key_is_fresh_and_reflects_the_event_that_was_claimed() -> No
     assert freshness.claim(EMBEDDING, "a") is None
 
 
+def test_a_message_whose_key_another_worker_has_still_claims_a_full_batch(
+    configure: Configure,
+) -> None:
+    configure(EMBEDDING_BATCH_SIZE=3)
+    raise_keys("a", "b", "c", "d", "e", "f")
+    for _ in range(2):
+        batch = freshness.claim(EMBEDDING, "a")
+        assert batch is not None
+        assert len(batch.claims) == 3
+    assert freshness.claim(EMBEDDING, "a") is None
+
+
 def test_a_raise_during_a_run_leaves_exactly_one_more_run() -> None:
     first, second = uuid4(), uuid4()
     raise_keys("a", "b", event_id=first)
