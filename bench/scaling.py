@@ -19,7 +19,6 @@ from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, resident_mb, running
 from workers.events import CheckoutAdded
 from workers.record_events import record_events
-from workers.stores import connection
 from workers.worker_heartbeats import list_workers
 
 # What each process does first (its copy, its connections) is not what is measured.
@@ -78,8 +77,6 @@ def _work_off(students: int, processes: int, changes: int) -> Cost:
         wait_until_fresh()
         wall_s, cpu_s = time.perf_counter() - started, _busy_s() - cpu_s
         memory_mb = resident_mb(pids["worker"])
-    with connection() as conn:
-        conn.execute("VACUUM ANALYZE")
     return Cost(wall_s / changes, cpu_s / changes, memory_mb)
 
 
