@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from embedded.ports import free_port
 from tests.documents import Documents, stored, value_of, work_on, work_run
+from tests.embeddings_server import EmbeddingsServer, Fault
 from workers import measure_coverage
 from workers.cleanup_documents import cleanup_documents
 from workers.document_store import ACTIVE, key_of
@@ -228,10 +229,13 @@ def test_unknown_documents_and_versions_have_a_reason(
     assert api.post(f"/runs/{uuid4()}/resume").status_code == 404
 
 
-def test_a_query_without_a_word_has_no_vector(api: TestClient, documents: Documents) -> None:
+def test_a_query_that_the_provider_makes_no_vector_of_is_refused(
+    api: TestClient, documents: Documents, embeddings_server: EmbeddingsServer
+) -> None:
     documents.add("A")
     work_run(ALL)
-    answer = api.post("/documents/rerank", json={"query": "?!", "doc_ids": ["A"]})
+    embeddings_server.fail_next(Fault("nan"))
+    answer = api.post("/documents/rerank", json={"query": "tea", "doc_ids": ["A"]})
     assert (answer.status_code, answer.json()["reason"]) == (422, "no_embedding")
 
 

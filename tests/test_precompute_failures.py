@@ -112,11 +112,11 @@ def test_texts_that_the_provider_refuses_fail_alone_and_are_not_asked_for_again(
 
 @pytest.mark.usefixtures("impatient")
 def test_an_invalid_vector_is_tried_again_by_the_next_runs_until_it_is_given_up(
-    documents: Documents, configure: Configure
+    documents: Documents, embeddings_server: EmbeddingsServer, configure: Configure
 ) -> None:
     configure(RETRY_BASE_SECONDS=0, DOCUMENT_OVERLAP_SECONDS=0)
-    # Hashing finds no word in it.
-    documents.add("A", title="", body="? ! ?", modified_at=now() - timedelta(hours=1))
+    documents.add("A", modified_at=now() - timedelta(hours=1))
+    embeddings_server.fail_next(Fault("nan"), times=2)
     work_run(ALL)
     (failure,) = list_failures("v1", 10)
     assert (failure.reason, failure.attempts, failure.dead_at) == ("invalid_embedding", 1, None)
