@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.routing import Route
 from routes.access import admit, check_attempts, count_wrong_key, refuse_other_sites
 from routes.operations import Operation
 from routes.pages import error_page, render
-from routes.problems import Problem
+from routes.problems import Problem, answer_to
 from routes.sessions import (
     Flash,
     check_token,
@@ -42,6 +43,7 @@ SAID = {
     "post_recompute": "{student_id} is recomputed.",
 }
 LISTS = ("keys", "ids")
+LATER = "try again later"
 # The largest form chooses among the rows of a page.
 FORM_MAX_BYTES = 256 * 1024
 FORM_MAX_FIELDS = 1000
@@ -80,28 +82,28 @@ def _form(operation: Operation) -> Callable[[Request], Response]:
 def _do(request: Request, operation: Operation, fields: dict[str, list[str]]) -> Flash:
     """The operation's own handler with the form as its body."""
     if operation.accepts:
-        body: dict[str, object] = {
+        chosen: dict[str, object] = {
             name: values if name in LISTS else values[0]
             for name, values in fields.items()
             if name not in ("token", "back", "choose")
         }
-        if fields.get("choose", [""])[0] not in {"", *body}:
+        if fields.get("choose", [""])[0] not in {"", *chosen}:
             return Flash("Choose some first.", ok=False)
-        if "all" in body:
-            body["all"] = True
-        request.state.body = json.dumps(body).encode()
+        if "all" in chosen:
+            chosen["all"] = True
+        request.state.body = json.dumps(chosen).encode()
     else:
         request.state.body = b""
     try:
         answer = operation.act(request)
     except Exception as error:  # noqa: BLE001  # as above
-        page = error_page(request, None, error)
-        return Flash(
-            f"Not done: {error if page.status_code < 500 else 'try again later'}", ok=False
-        )
+        answer = answer_to(request, error)
+    body = json.loads(bytes(answer.body))
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        why = body["detail"] if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else LATER
+        return Flash(f"Not done: {why}", ok=False)
     named = {name: unquote(value) for name, value in request.path_params.items()}
-    said = SAID[operation.handler.__name__].format(**{**json.loads(bytes(answer.body)), **named})
-    return Flash(said, ok=True)
+    return Flash(SAID[operation.handler.__name__].format(**{**body, **named}), ok=True)
 
 
 def read_form(request: Request) -> dict[str, list[str]]:

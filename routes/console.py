@@ -25,7 +25,7 @@ from routes.schedules import ScheduleOut
 from workers import metrics
 from workers.api_keys import Role
 from workers.audit import list_acts
-from workers.dead_letters import list_groups, list_letters, read_tracebacks
+from workers.dead_letters import count_letters, list_groups, list_letters, read_tracebacks
 from workers.errors import UnknownKeyError
 from workers.freshness import Kind
 from workers.freshness_contract import summarize
@@ -113,13 +113,12 @@ def dead_letters(request: Request) -> Shown:
     dead_at, key = decode_cursor(request, datetime.fromisoformat, str)
     before = (dead_at, key) if key else None
     letters = list_letters(kind, error_group=group, search=search, limit=ROWS, before=before)
-    counted = [each for each in list_groups(kind) if group in (None, each.error)]
     last = letters[-1] if len(letters) == ROWS else None
     return {
         "kind": kind,
         "group": group,
         "search": search or "",
-        "count": sum(each.count for each in counted),
+        "count": count_letters(kind, group),
         "letters": letters,
         "tracebacks": read_tracebacks(kind, [letter.key for letter in letters]),
         "following": last and encode_cursor(last.dead_at.isoformat(), last.key),

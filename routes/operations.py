@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from routes.access import authorize, caller_of
-from routes.problems import Problem, invalid
+from routes.problems import Problem, answer_to, invalid
 from workers.api_keys import Role
 from workers.audit import begin_act, end_act
 from workers.events import Id
@@ -102,11 +102,10 @@ def audited(request: Request, action: str, act: Callable[[Request], Response]) -
         request_id=request.scope["request_id"],
     )
     try:
-        response = act(request)
-    except Exception as error:
-        end_act(act_id, error.status if isinstance(error, Problem) else 500, str(error))
-        raise
-    end_act(act_id, response.status_code)
+        response, said = act(request), None
+    except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
+        response, said = answer_to(request, error), str(error)
+    end_act(act_id, response.status_code, said)
     return response
 
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from routes.access import admit
-from routes.problems import HANDLERS
+from routes.problems import answer_to
 from routes.sessions import FLASH, Session, read_session, start_session, take_flash
 from workers.api_keys import Role
 from workers.settings import settings
@@ -82,16 +82,9 @@ def render(
     return response
 
 
-def problem_of(request: Request, error: Exception) -> dict[str, Any]:
-    """What the API answers to an error, which is logged if it is a defect."""
-    handler = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
-    problem: dict[str, Any] = json.loads(bytes(handler(request, error).body))
-    return problem
-
-
 def error_page(request: Request, session: Session | None, error: Exception) -> Response:
-    """The same as a page; nothing is read for it, because a store may be what is wrong."""
-    problem = problem_of(request, error)
+    """What the API answers, as a page; nothing is read, because a store may be what is wrong."""
+    problem = json.loads(bytes(answer_to(request, error).body))
     return HTMLResponse(
         ENVIRONMENT.get_template("error.html").render(
             path=request.url.path,

@@ -170,3 +170,9 @@ HANDLERS = {
     redis.RedisError: on_store_down,
     Exception: on_unexpected,
 }
+
+
+def answer_to(request: Request, error: Exception) -> Response:
+    """What is answered to an error; a defect is logged."""
+    handler = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    return handler(request, error)

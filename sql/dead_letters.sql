@@ -6,6 +6,12 @@ FROM freshness
 WHERE dead_at IS NOT NULL AND (%(kind)s::text IS NULL OR kind = %(kind)s)
 GROUP BY kind, error_group ORDER BY count(*) DESC, kind, error_group LIMIT %(limit)s;
 
+-- name: count_letters
+-- How many dead letters a kind has, or a group of its errors.
+SELECT count(*) FROM freshness
+WHERE kind = %(kind)s AND dead_at IS NOT NULL
+  AND (%(error_group)s::text IS NULL OR error_group = %(error_group)s);
+
 -- name: list_letters
 -- The dead letters of a kind, newest first, from a cursor on.
 SELECT kind, key, error, coalesce(error_group, '') AS error_group, dead_at, attempts, stale_since,

@@ -3,7 +3,7 @@
 SELECT kind, key, wanted, done, stale_since,
     CASE WHEN isfinite(not_before) THEN not_before END AS not_before, attempts, last_event, done_event, done_at,
     lease_until > now() AS leased, leased_by, error, dead_at
-FROM freshness WHERE key = %(key)s ORDER BY kind;
+FROM freshness WHERE kind = ANY(%(kinds)s) AND key = %(key)s ORDER BY kind;
 
 -- name: list_events
 -- The newest events that made something of a key stale.

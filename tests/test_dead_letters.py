@@ -1,5 +1,7 @@
 """Dead letters of the ledger and of the queues over HTTP: seen, tried again, discarded."""
 
+from uuid import uuid4
+
 import pytest
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
@@ -9,6 +11,7 @@ from actors import broker
 from actors import recompute_student as recompute_student_actor
 from actors.metrics import KeepTraceback
 from tests.embeddings_server import EmbeddingsServer
+from tests.facts import change
 from tests.library import book, checkout, ledger, rows
 from tests.test_queues import bury
 from tests.work_off import work_off
@@ -61,6 +64,18 @@ def test_dead_letters_come_in_pages_and_can_be_searched(dead: TestClient) -> Non
     assert [each["letter"]["key"] for each in found] == ["S1"]
     other = {"kind": EMBEDDING, "error_group": "something else"}
     assert dead.get("/dead", params=other).json()["letters"] == []
+
+
+def test_the_page_counts_every_dead_letter_however_many_errors_there_are(
+    client: TestClient,
+) -> None:
+    for n in range(120):
+        record_events([checkout(f"S{n}", "B1")])
+    change("UPDATE freshness SET dead_at = now(), error = repeat('e', substr(key, 2)::int)")
+    change("UPDATE freshness SET error = 'e' WHERE key IN ('S0', 'S1', 'S2')")
+    page = client.get(f"/console/dead/{EMBEDDING}").text
+    assert "Retry all 120" in page
+    assert "Retry all 3" in client.get(f"/console/dead/{EMBEDDING}?error_group=e").text
 
 
 def test_named_keys_are_requeued_and_become_fresh(dead: TestClient) -> None:
@@ -148,15 +163,22 @@ def test_every_act_is_recorded_with_who_did_it_and_how_it_went(client: TestClien
     client.post("/queues/live/pause")
     client.post("/queues/nowhere/pause")
     client.post("/dead/discard", json={"queue": "live", "all": True})
+    nothing = f"/runs/{uuid4()}/cancel"
+    client.post(nothing)
+    client.post("/neighbors/rebuild")
+    client.post("/neighbors/rebuild")
     acts = client.get("/audit").json()["acts"]
     assert [(act["action"], act["target"], act["status"]) for act in acts] == [
+        ("POST /neighbors/rebuild", "/neighbors/rebuild", 409),
+        ("POST /neighbors/rebuild", "/neighbors/rebuild", 202),
+        ("POST /runs/{run_id}/cancel", nothing, 404),
         ("POST /dead/discard", "/dead/discard", 200),
         ("POST /queues/{queue}/pause", "/queues/nowhere/pause", 404),
         ("POST /queues/{queue}/pause", "/queues/live/pause", 200),
     ]
     assert {act["key_name"] for act in acts} == {"local"}
-    assert acts[0]["body"].replace(" ", "") == '{"queue":"live","all":true}'
-    assert "unknown_queue" in acts[1]["error"]
+    assert acts[3]["body"].replace(" ", "") == '{"queue":"live","all":true}'
+    assert "unknown_queue" in acts[4]["error"]
     assert all(act["request_id"] for act in acts)
     assert rows("SELECT paused_by FROM paused_queues") == [("local",)]
     first = client.get("/audit", params={"limit": 2}).json()

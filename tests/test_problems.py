@@ -57,7 +57,11 @@ def test_a_defect_is_a_500_without_a_stack_trace(stores: None) -> None:
         app, "http://127.0.0.1", client=("127.0.0.1", 1), raise_server_exceptions=False
     ) as client:
         answer = client.get("/students/S1", headers={"x-request-id": "mine"})
-    assert answer.status_code == 500
+        change("ALTER TABLE paused_queues RENAME TO halted_queues")
+        act = client.post("/queues/live/pause", headers={"x-request-id": "mine"})
+        assert rows("SELECT status FROM audit") == [(500,)]
+    assert act.headers.get_list("x-request-id") == ["mine"]
+    assert answer.status_code == act.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
         "type": "about:blank",

@@ -1,8 +1,5 @@
 """How good the stored neighbour graph is: completeness, and a sample against exact neighbours."""
 
-import argparse
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -11,12 +8,12 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from workers.logs import configure_logging
+from workers.check_command import print_check
 from workers.neighbor_graph import READ_IDS, READ_LISTS, model_parameters, read_vectors
 from workers.queries import query
 from workers.search_neighbors import threshold
 from workers.settings import settings
-from workers.stores import close_stores, connection, open_stores
+from workers.stores import connection
 
 COUNT = query("check_neighbors.count_graph")
 PERCENTILES = query("check_neighbors.read_percentiles")
@@ -139,17 +136,6 @@ def _compare_with_exact(
     )
 
 
-def main() -> int:
-    """`python -m workers.check_neighbors [--sample N]`: print the figures as JSON."""
-    parser = argparse.ArgumentParser(description="Measure the neighbour graph.")
-    parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
-    arguments = parser.parse_args()
-    configure_logging(sys.stderr)
-    open_stores()
-    print(json.dumps(asdict(check_neighbors(arguments.sample)), indent=2))  # noqa: T201
-    close_stores()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    # `python -m workers.check_neighbors [--sample N]`
+    print_check("Measure the neighbour graph.", check_neighbors, DEFAULT_SAMPLE)

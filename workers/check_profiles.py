@@ -1,21 +1,18 @@
 """How good the students' profiles are: what they know, and whether they say something."""
 
-import argparse
-import json
 import math
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import psycopg
 from psycopg.rows import class_row
 
-from workers.logs import configure_logging
+from workers.check_command import print_check
 from workers.neighbor_graph import read_vectors
 from workers.queries import query
-from workers.stores import close_stores, connection, open_stores
+from workers.stores import connection
 
 COUNT = query("check_profiles.count_profiles")
 SAMPLE = query("check_profiles.read_sample")
@@ -161,17 +158,6 @@ def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def main() -> int:
-    """`python -m workers.check_profiles [--sample N]`: print the figures as JSON."""
-    parser = argparse.ArgumentParser(description="Measure the students' profiles.")
-    parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
-    arguments = parser.parse_args()
-    configure_logging(sys.stderr)
-    open_stores()
-    print(json.dumps(asdict(check_profiles(arguments.sample)), indent=2))  # noqa: T201
-    close_stores()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    # `python -m workers.check_profiles [--sample N]`
+    print_check("Measure the students' profiles.", check_profiles, DEFAULT_SAMPLE)

@@ -12,6 +12,7 @@ from workers.queries import query
 from workers.stores import connection, transaction
 
 LIST_GROUPS = query("dead_letters.list_groups")
+COUNT_LETTERS = query("dead_letters.count_letters")
 LIST_LETTERS = query("dead_letters.list_letters")
 LIST_LETTERS_OF_GROUP = query("dead_letters.list_letters_of_group")
 READ_TRACEBACKS = query("dead_letters.read_tracebacks")
@@ -53,6 +54,13 @@ def list_groups(kind: Kind | None = None) -> list[DeadGroup]:
     with connection() as conn, conn.cursor(row_factory=class_row(DeadGroup)) as cursor:
         rows = cursor.execute(LIST_GROUPS, {"kind": kind, "limit": MOST_GROUPS}).fetchall()
     return [replace(row, kind=Kind(row.kind)) for row in rows]
+
+
+def count_letters(kind: Kind, error_group: str | None = None) -> int:
+    """How many dead letters a kind has, or a group of its errors."""
+    with connection() as conn:
+        row = conn.execute(COUNT_LETTERS, {"kind": kind, "error_group": error_group}).fetchone()
+    return row[0] if row else 0
 
 
 def list_letters(

@@ -172,7 +172,7 @@ def _read_document(key: str) -> DocumentFacts | None:
 
 def _rows(sql: str, row: type[T], key: str) -> list[T]:
     with connection() as conn, conn.cursor(row_factory=class_row(row)) as cursor:
-        return cursor.execute(sql, {"key": key}).fetchall()
+        return cursor.execute(sql, {"kinds": list(Kind), "key": key}).fetchall()
 
 
 def _unless_unknown(read: Callable[[], T]) -> T | None:
