@@ -21,6 +21,7 @@ from tests.platform import (
     request,
     user_deleted,
 )
+from tests.triggers import off_insert, on_insert
 from tests.work_off import work_off
 from workers import freshness
 from workers.call_keys import call_waiting
@@ -163,7 +164,7 @@ def test_a_failed_user_is_retried_without_the_schedule(configure: Configure) -> 
     refuse_to_store("U1")
     assert recompute_all().failed >= 1
     assert stale(USER) == {"U1"}
-    change("DROP TRIGGER refuse ON user_embeddings")
+    off_insert("user_embeddings")
     change("UPDATE freshness SET dead_at = NULL, last_sent = '-infinity'")
     work_off(find_overdue())
     assert stale(USER) == set()
@@ -172,14 +173,10 @@ def test_a_failed_user_is_retried_without_the_schedule(configure: Configure) -> 
 
 def refuse_to_store(user_id: str) -> None:
     """Let the database refuse this user's vector."""
-    change(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" IF NEW.user_id = '{user_id}' THEN RAISE EXCEPTION 'refused on purpose'; END IF;"
-        " RETURN NEW; END $$"
-    )
-    change(
-        "CREATE TRIGGER refuse BEFORE INSERT ON user_embeddings FOR EACH ROW EXECUTE"
-        " FUNCTION refuse()"
+    on_insert(
+        "user_embeddings",
+        "RAISE EXCEPTION 'refused on purpose'",
+        only=f"NEW.user_id = '{user_id}'",
     )
 
 
@@ -225,18 +222,11 @@ def test_a_killed_run_goes_on_and_a_cancelled_one_stops_between_batches(
     posts()
     record(*(acted(f"U{n}", "P0") for n in range(9)))
     run_id = create_run(RunKind.recompute_users)
-    change(
-        "CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " UPDATE runs SET cancel = true; RETURN NEW; END $$"
-    )
-    change(
-        "CREATE TRIGGER cancel AFTER INSERT ON user_embeddings FOR EACH STATEMENT"
-        " EXECUTE FUNCTION cancel()"
-    )
+    on_insert("user_embeddings", "UPDATE runs SET cancel = true")
     assert len(recompute_users(run_id)) == 4
     assert read_run(run_id).state == "cancelled"
     assert len(stale(USER)) == 5
-    change("DROP TRIGGER cancel ON user_embeddings")
+    off_insert("user_embeddings")
 
     killed = create_run(RunKind.recompute_users)
     change(  # as a worker that is killed after its first batch leaves it
@@ -257,19 +247,15 @@ def test_a_run_whose_queue_is_paused_midway_waits_and_does_not_end(configure: Co
     posts()
     record(*(acted(f"U{n}", "P0") for n in range(9)))
     run_id = create_run(RunKind.recompute_users)
-    change(
-        "CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " INSERT INTO paused_queues (queue, paused_by) VALUES ('batch', 'test')"
-        " ON CONFLICT DO NOTHING; RETURN NEW; END $$"
-    )
-    change(
-        "CREATE TRIGGER pause AFTER INSERT ON user_embeddings FOR EACH STATEMENT"
-        " EXECUTE FUNCTION pause()"
+    on_insert(
+        "user_embeddings",
+        "INSERT INTO paused_queues (queue, paused_by) VALUES ('batch', 'test')"
+        " ON CONFLICT DO NOTHING",
     )
     assert len(recompute_users(run_id)) == 4
     run = read_run(run_id)
     assert (run.state, run.done) == ("running", 4)
-    change("DROP TRIGGER pause ON user_embeddings")
+    off_insert("user_embeddings")
     resume_queue(Queue.batch)
     assert len(recompute_users(run_id)) == 5
     run = read_run(run_id)

@@ -24,6 +24,7 @@ from tests.facts import (
     student,
     told,
 )
+from tests.triggers import on_insert
 from workers.events import Event
 from workers.freshness import Kind
 from workers.record_events import Recorded, record_events
@@ -214,11 +215,7 @@ def test_a_student_changes_while_a_worker_stores_the_embedding(database_url: str
 
 def test_a_loan_of_a_student_who_is_deleted_meanwhile_makes_a_stub(database_url: str) -> None:
     record(student("S1", age=9))
-    change(
-        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END$$"
-    )
-    change("CREATE TRIGGER wait BEFORE INSERT ON checkouts EXECUTE FUNCTION wait()")
+    on_insert("checkouts", "PERFORM pg_advisory_xact_lock(7)")
     with in_another_thread() as start:
         with elsewhere(database_url) as conn:
             conn.execute("SELECT pg_advisory_xact_lock(7)")

@@ -1,22 +1,17 @@
-"""A fault inside the database: storing some students' vectors fails, which is no outage."""
+"""A fault inside the database: storing some student's vector fails, which is no outage."""
 
-from tests.library import change
+from tests.triggers import off_insert, on_insert
 
 REASON = "broken on purpose"
 
 
 def break_vectors_of(student_id: str) -> None:
     """From now on this student's vector cannot be stored."""
-    change(
-        "CREATE OR REPLACE FUNCTION break() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN RAISE EXCEPTION '{REASON}'; END $$"
-    )
-    change(
-        "CREATE TRIGGER break BEFORE INSERT ON student_embeddings FOR EACH ROW"
-        f" WHEN (NEW.student_id = '{student_id}') EXECUTE FUNCTION break()"
+    on_insert(
+        "student_embeddings", f"RAISE EXCEPTION '{REASON}'", only=f"NEW.student_id = '{student_id}'"
     )
 
 
 def mend_vectors() -> None:
     """They can be stored again."""
-    change("DROP TRIGGER break ON student_embeddings")
+    off_insert("student_embeddings")
