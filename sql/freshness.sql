@@ -66,15 +66,18 @@ WITH named AS (
     WHERE kind = %(kind)s AND key <> %(key)s AND wanted > done AND dead_at IS NULL
       AND not_before <= now() AND lease_token IS NULL
       AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
-    ORDER BY stale_since LIMIT %(batch)s - (SELECT count(*) FROM named)
+    ORDER BY stale_since LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
+), due AS (
+    -- Takes no more of the others than it needs; and says to the planner how few they are.
+    SELECT * FROM named UNION ALL SELECT * FROM others LIMIT %(batch)s
 )
 UPDATE freshness f SET
     lease_token = %(token)s,
     lease_until = now() + make_interval(secs => %(lease_seconds)s),
     leased_by = %(worker)s, leased_at = now(),
     attempts = f.attempts + 1
-FROM (SELECT * FROM named UNION ALL SELECT * FROM others) due
+FROM due
 WHERE f.kind = due.kind AND f.key = due.key
 RETURNING f.key, f.wanted, f.attempts, f.last_event, f.stale_since;
 

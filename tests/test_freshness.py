@@ -11,7 +11,7 @@ from tests.library import change, ledger, make_due, rows
 from workers import freshness, raise_all
 from workers.freshness import Batch, Failure, Kind, WakeUp
 from workers.freshness_contract import KindFreshness, summarize
-from workers.stores import transaction
+from workers.stores import connection, transaction
 from workers.worker_name import worker_name
 
 EMBEDDING, NEIGHBORS = Kind.student_embedding, Kind.student_neighbors
@@ -100,6 +100,25 @@ def test_a_batch_holds_the_named_key_and_then_the_stalest(configure: Configure) 
         raise_keys(key)
     assert set(claim("named").claims) == {"named", "c", "a"}
     assert set(claim("gone").claims) == {"b", "e"}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_a_claim_looks_up_its_keys_and_does_not_read_the_whole_ledger(mode: str) -> None:
+    change(
+        "INSERT INTO freshness (kind, key, done, stale_since)"
+        " SELECT %s, 'S' || n, (n %% 10 > 0)::int, now() FROM generate_series(1, 30000) AS n",
+        EMBEDDING,
+    )
+    change("ANALYZE freshness")
+    asked = {"kind": EMBEDDING, "key": "S7", "queue": "live", "batch": 50, "token": uuid4()}
+    with connection() as conn, conn.transaction(force_rollback=True):
+        conn.execute("SELECT set_config('plan_cache_mode', %s, true)", [mode])
+        plan = conn.execute(
+            "EXPLAIN " + freshness.CLAIM_DUE,
+            {**asked, "worker": "w", "lease_seconds": 60},
+            prepare=True,
+        ).fetchall()
+    assert not [line for (line,) in plan if "Seq Scan on freshness" in line]
 
 
 def test_a_claim_counts_the_attempt_and_takes_no_key_of_another_kind() -> None:
