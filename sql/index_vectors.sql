@@ -18,3 +18,18 @@ DROP INDEX CONCURRENTLY IF EXISTS {name};
 CREATE INDEX CONCURRENTLY {name} ON student_embeddings
 USING hnsw ((vec::halfvec({dimensions})) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)
 WHERE model = {model} AND dimensions = {dimensions};
+
+-- name: give_memory
+-- For the builds of this session: so much, if it does not have more already.
+SELECT set_config('maintenance_work_mem', greatest(
+    pg_size_bytes(current_setting('maintenance_work_mem')), pg_size_bytes(%(memory)s)
+) / 1024 || 'kB', false);
+
+-- name: take_memory
+-- As much as the server gives to everybody.
+RESET maintenance_work_mem;
+
+-- name: vacuum_seldom
+-- Taking a replaced vector out of the index mends the links of all its neighbours there: a fiftieth
+-- of the students costs more than half of what a fifth does.
+ALTER TABLE student_embeddings SET (autovacuum_vacuum_scale_factor = 0.2);
