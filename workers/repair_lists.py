@@ -45,6 +45,16 @@ class Edges:
             np.concatenate([self.sim, other.sim]),
         )
 
+    def fill(self, other: "Edges") -> "Edges":
+        """These edges, and those of the others whose pair is not among them."""
+        return self.join(
+            other.where(~np.isin(pair_keys(other.a, other.b), pair_keys(self.a, self.b)))
+        )
+
+    def reversed(self) -> "Edges":
+        """The same pairs from the other end."""
+        return Edges(self.b, self.a, self.sim)
+
 
 @dataclass(frozen=True)
 class Repaired:
@@ -141,8 +151,8 @@ def compare_lists(
         owners: the student index of each row.
         old, new: members and similarities, shape (len(owners), depth).
     """
-    before, after = _flatten(owners, *old), _flatten(owners, *new)
-    before_keys, after_keys = _keys(before), _keys(after)
+    before, after = _in_order(owners, *old), _in_order(owners, *new)
+    before_keys, after_keys = pair_keys(before.a, before.b), pair_keys(after.a, after.b)
     place = np.searchsorted(before_keys, after_keys)
     place_in_range = np.minimum(place, max(len(before_keys) - 1, 0))
     known = (
@@ -157,13 +167,19 @@ def compare_lists(
     return Difference(before.where(~kept), after.where(known & ~same), after.where(~known))
 
 
-def _flatten(owners: Indexes, members: Indexes, sims: Similarities) -> Edges:
-    """The occupied places as edges, ordered by owner and member."""
+def occupied(owners: Indexes, members: Indexes, sims: Similarities) -> Edges:
+    """The occupied places of lists as edges; `owners` holds the student index of each row."""
     rows, places = np.nonzero(members >= 0)
-    edges = Edges(owners[rows], members[rows, places], sims[rows, places])
-    order = np.argsort(_keys(edges))
+    return Edges(owners[rows], members[rows, places], sims[rows, places])
+
+
+def pair_keys(a: Indexes, b: Indexes) -> NDArray[np.int64]:
+    """One number for each pair of students."""
+    return (a.astype(np.int64) << 32) | b
+
+
+def _in_order(owners: Indexes, members: Indexes, sims: Similarities) -> Edges:
+    """The occupied places as edges, ordered by owner and member."""
+    edges = occupied(owners, members, sims)
+    order = np.argsort(pair_keys(edges.a, edges.b))
     return Edges(edges.a[order], edges.b[order], edges.sim[order])
-
-
-def _keys(edges: Edges) -> NDArray[np.int64]:
-    return (edges.a.astype(np.int64) << 32) | edges.b

@@ -35,6 +35,7 @@ from workers.repair_lists import (
     Indexes,
     Similarities,
     compare_lists,
+    occupied,
     rank,
     repair_lists,
 )
@@ -47,7 +48,7 @@ from workers.search_neighbors import (
     find_indexed,
     holders,
     nearest,
-    nearest_indexed,
+    refill_indexed,
     search_around,
     threshold,
 )
@@ -220,10 +221,11 @@ def _new_lists(
     )
     short = others[repaired.short]
     if len(short):
+        left = occupied(short, repaired.members[repaired.short], repaired.sims[repaired.short])
         refill = (
             nearest(short, compare(graph, short), depth)
             if graph.with_vectors
-            else nearest_indexed(conn, graph, short)
+            else refill_indexed(conn, graph, short, left)
         )
         repaired.members[repaired.short], repaired.sims[repaired.short] = rank(
             _by_row(refill, short), len(short), depth
