@@ -21,7 +21,7 @@ from bench.http_load import request
 from bench.library import fill, loans
 from bench.originals_recompute import seconds_per_event
 from bench.report import Figure, print_table, write_json
-from bench.stack import family, prepared, resident_mb, running
+from bench.stack import busy_s, prepared, resident_mb, running
 from workers.metrics import collect
 from workers.stores import connection
 
@@ -88,11 +88,11 @@ def _follow(
         time.sleep(FLUSHED_AFTER_S)
         with connection() as conn:
             ((began,),) = conn.execute("SELECT now()").fetchall()
-        inputs, cpu = _inputs(), _cpu_s(pids)
+        inputs, cpu = _inputs(), busy_s()
         _send(port, students, rate, seconds)
         wait_until_fresh()
         time.sleep(FLUSHED_AFTER_S)
-        inputs, cpu = _inputs() - inputs, _cpu_s(pids) - cpu
+        inputs, cpu = _inputs() - inputs, busy_s() - cpu
         with connection() as conn:
             found = np.array(conn.execute(LATENCIES, [began]).fetchall()) * 1000
             ((updates,),) = conn.execute(
@@ -114,7 +114,7 @@ def _follow(
     return [
         *figures,
         Figure(f"{name}: provider inputs per changed student", inputs / updates, ""),
-        Figure(f"{name}: CPU of Kinfold's processes per 1,000 updates", 1000 * cpu / updates, "s"),
+        Figure(f"{name}: CPU per 1,000 updates", 1000 * cpu / updates, "s"),
         *(Figure(f"{name}: memory of {line}", mb, "MB") for line, mb in memory.items()),
     ]
 
@@ -161,15 +161,6 @@ def _inputs() -> float:
     families = {family.name: family for family in collect()}
     found = families.get("embeddings_generated")
     return sum(sample.value for sample in found.samples) if found else 0
-
-
-def _cpu_s(pids: dict[str, int]) -> float:
-    total = 0.0
-    for pid in pids.values():
-        for process in family(pid):
-            times = process.cpu_times()
-            total += times.user + times.system
-    return total
 
 
 @contextmanager

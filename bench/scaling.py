@@ -2,7 +2,8 @@
 
 `python -m bench.scaling [--students 1000 10000 100000] [--processes 1 2 4] [--changes 2000]` on the
 embedded stack. An update is one student's new loan, worked off to the embedding and both directions
-of neighbours, out of a backlog of many. CPU is that of the whole machine: Kinfold, Postgres, Redis.
+of neighbours, out of a backlog of many. CPU is that of the whole machine, Kinfold, Postgres and
+Redis, without the client's.
 """
 
 import argparse
@@ -10,19 +11,18 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import httpx
 import numpy as np
-import psutil
 
 from bench.library import BOOKS, fill
 from bench.recompute import wait_until_fresh
 from bench.report import Figure, print_table, write_json
-from bench.stack import prepared, resident_mb, running
-from workers.events import CheckoutAdded
-from workers.record_events import record_events
+from bench.stack import busy_s, prepared, resident_mb, running
 from workers.worker_heartbeats import list_workers
 
 # What each process does first (its copy, its connections) is not what is measured.
 WARM_UP = 50
+LARGEST_LIST = 1000
 
 
 @dataclass(frozen=True)
@@ -67,42 +67,35 @@ def measure(students: int, processes: list[int], changes: int) -> dict[int, Cost
 
 def _work_off(students: int, processes: int, changes: int) -> Cost:
     rng = np.random.default_rng(processes)
-    with running(["worker", "scheduler"], WORKER_PROCESSES=processes) as (_, pids):
+    with running(["web", "worker", "scheduler"], WORKER_PROCESSES=processes) as (port, pids):
         while sum(worker.alive for worker in list_workers()) < processes:
             time.sleep(0.1)
-        _change(rng, students, WARM_UP)
+        _change(port, rng, students, WARM_UP)
         wait_until_fresh()
-        cpu_s, started = _busy_s(), time.perf_counter()
-        _change(rng, students, changes)
+        cpu_s, started = busy_s(), time.perf_counter()
+        _change(port, rng, students, changes)
         wait_until_fresh()
-        wall_s, cpu_s = time.perf_counter() - started, _busy_s() - cpu_s
+        wall_s, cpu_s = time.perf_counter() - started, busy_s() - cpu_s
         memory_mb = resident_mb(pids["worker"])
     return Cost(wall_s / changes, cpu_s / changes, memory_mb)
 
 
-def _change(rng: np.random.Generator, students: int, count: int) -> None:
-    """A new loan each of so many students, in one list."""
-    from actors.wake import send  # noqa: PLC0415  # the actors read the settings on import
-
+def _change(port: int, rng: np.random.Generator, students: int, count: int) -> None:
+    """A new loan each of so many students, in lists of a thousand."""
     chosen = rng.choice(students, count, replace=False)
-    books = rng.integers(BOOKS, size=count)
-    today = datetime.now(UTC).date()
+    today = datetime.now(UTC).date().isoformat()
     events = [
-        CheckoutAdded(
-            event_type="checkout_added",
-            student_id=f"S{student}",
-            book_id=f"B{book}",
-            checkout_date=today,
-        )
-        for student, book in zip(chosen, books, strict=True)
+        {
+            "event_type": "checkout_added",
+            "student_id": f"S{student}",
+            "book_id": f"B{book}",
+            "checkout_date": today,
+        }
+        for student, book in zip(chosen, rng.integers(BOOKS, size=count), strict=True)
     ]
-    send(record_events(events).wake_ups)
-
-
-def _busy_s() -> float:
-    """CPU seconds of the machine so far."""
-    times = psutil.cpu_times()
-    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+    for start in range(0, count, LARGEST_LIST):
+        block = events[start : start + LARGEST_LIST]
+        httpx.post(f"http://127.0.0.1:{port}/events", json=block, timeout=60).raise_for_status()
 
 
 def _figures(processes: int, cost: Cost, smaller: Cost | None, before: str) -> list[Figure]:

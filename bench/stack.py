@@ -88,6 +88,13 @@ def resident_mb(pid: int) -> float:
     return max(process.memory_info().rss for process in family(pid)) / 2**20
 
 
+def busy_s() -> float:
+    """CPU seconds of the machine so far, without those of this process, which makes the load."""
+    machine, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    idle = machine.idle + machine.iowait + machine.guest + machine.guest_nice
+    return float(sum(machine) - idle - own.user - own.system)
+
+
 def family(pid: int) -> list[psutil.Process]:
     """A line's process and those that it started."""
     first = psutil.Process(pid)
