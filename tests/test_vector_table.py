@@ -126,6 +126,33 @@ def test_30000_updates_do_not_bloat_the_tables(stores: None) -> None:
     assert size("student_similarity") < 2 * edges_before
 
 
+@pytest.mark.parametrize("indexed", [False, True])
+def test_updates_vacuum_edges_and_vectors_unless_these_are_indexed(
+    stores: None, monkeypatch: pytest.MonkeyPatch, indexed: bool
+) -> None:
+    rng = np.random.default_rng(13)
+    ids = [f"S{i:03}" for i in range(600)]
+    store_vectors(dict(zip(ids, clustered(rng, len(ids), 256), strict=True)))
+    if indexed:
+        monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
+        settings.cache_clear()
+        with connect() as conn:
+            assert index_vectors(conn)
+    drain()
+    assert vacuumed("student_similarity")
+    assert vacuumed("student_embeddings") is not indexed
+
+
+def vacuumed(table: str) -> bool:
+    """Whether somebody has vacuumed it who is not autovacuum."""
+    with connection() as conn:
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        row = conn.execute(
+            "SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = %s", [table]
+        ).fetchone()
+    return row is not None and row[0] > 0
+
+
 def replace_vectors(ids: list[str], vectors: np.ndarray) -> None:
     with transaction() as conn:
         conn.cursor().executemany(

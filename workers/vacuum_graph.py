@@ -1,14 +1,16 @@
 """Space of replaced vectors and edges is freed as it falls due.
 
 Autovacuum looks once a minute. At a thousand updates a second it would find sixty thousand dead
-vectors and four million dead edges, and every scan until then would pay for them.
+vectors and four million dead edges, and every scan until then would pay for them. Only where the
+vectors are indexed they are left to it: that takes a minute, and nobody's neighbours wait for it.
 """
 
 import psycopg
 
 from workers.queries import query
 
-VACUUM = query("vacuum_graph.vacuum_graph")
+VACUUM_GRAPH = query("vacuum_graph.vacuum_graph")
+VACUUM_EDGES = query("vacuum_graph.vacuum_edges")
 
 # A vacuum is due when this share of the students has moved since the last one.
 DUE_SHARE = 0.2
@@ -21,15 +23,16 @@ class VacuumClock:
     def __init__(self) -> None:
         self.moved = 0
 
-    def count(self, conn: psycopg.Connection, moved: int, students: int) -> bool:
+    def count(self, conn: psycopg.Connection, moved: int, students: int, *, indexed: bool) -> bool:
         """Note moved students and vacuum if it is due; returns whether it was.
 
         Args:
             conn: a connection in autocommit mode, because VACUUM cannot run in a transaction.
+            indexed: whether there is an index over the vectors.
         """
         self.moved += moved
         if self.moved < max(DUE_SHARE * students, DUE_AT_LEAST):
             return False
         self.moved = 0
-        conn.execute(VACUUM)
+        conn.execute(VACUUM_EDGES if indexed else VACUUM_GRAPH)
         return True
