@@ -1,6 +1,8 @@
 -- name: set_ef_search
--- How far a search looks around in the index, for this transaction.
-SELECT set_config('hnsw.ef_search', %(ef_search)s::text, true);
+-- How far a search looks around in the index, for this transaction; further if it meets many
+-- vectors that have been replaced and not been vacuumed yet.
+SELECT set_config('hnsw.ef_search', %(ef_search)s::text, true),
+       set_config('hnsw.iterative_scan', 'relaxed_order', true);
 
 -- name: search_index
 -- The nearest vectors of the same model for every named student. Index order is by halfvec, the

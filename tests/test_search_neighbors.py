@@ -6,7 +6,7 @@ import pytest
 from tests.graph import clustered, drain, exact_similarities, store_vectors
 from workers.neighbor_graph import NeighborGraph
 from workers.repair_lists import Edges, occupied
-from workers.search_neighbors import find_indexed, holders, refill_indexed
+from workers.search_neighbors import find_indexed, holders, refill_indexed, threshold
 from workers.stores import connection
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -21,15 +21,34 @@ def test_whoever_was_near_before_is_found_without_the_index() -> None:
     with connection() as conn:
         graph = NeighborGraph(conn, with_vectors=False)
         moved = np.array([graph.index["S07"]], np.int32)
-        found = find_indexed(conn, graph, moved, holders(graph, moved), Edges.none())
+        held = holders(graph, moved)
+        found = find_indexed(conn, graph, moved, held, Edges.none())
     exact = exact_similarities(vectors)["S07"]
     own = dict(zip(graph.names(found.own.b), found.own.sim.tolist(), strict=True))
     listed = set(graph.names(graph.members[moved[0]][graph.members[moved[0]] >= 0]))
-    assert set(own) >= {b for b in listed if exact[b] > 0}
+    holding = set(graph.names(held.owners))
+    assert holding - listed
+    assert set(own) == {b for b in listed | holding if exact[b] >= threshold()}
     assert own == pytest.approx({b: exact[b] for b in own}, abs=1e-6)
     offered = dict(zip(graph.names(found.offers.a), found.offers.sim.tolist(), strict=True))
+    assert set(offered) == listed | holding
     assert offered.items() >= own.items()
     assert set(graph.names(found.offers.b)) == {"S07"}
+
+
+def test_of_two_that_moved_together_each_is_compared_with_the_other() -> None:
+    vectors = {f"S{i:02}": v for i, v in enumerate(clustered(np.random.default_rng(7), 60, 256))}
+    store_vectors(vectors)
+    drain()
+    with connection() as conn:
+        graph = NeighborGraph(conn, with_vectors=False)
+        moved = np.array([graph.index["S07"], graph.index["S08"]], np.int32)
+        graph.members[moved] = -1
+        one_way = Edges(moved[:1], moved[1:], np.array([0.9], np.float32))
+        found = find_indexed(conn, graph, moved, holders(graph, moved), one_way)
+    own = dict(zip(zip(found.own.a, found.own.b, strict=True), found.own.sim, strict=True))
+    assert own[moved[0], moved[1]] == own[moved[1], moved[0]] == np.float32(0.9)
+    assert not np.isin(found.offers.a, moved).any()
 
 
 def test_a_list_that_is_searched_again_keeps_what_is_left_of_it() -> None:

@@ -139,9 +139,11 @@ def find_indexed(
         pair_keys(near.a, near.b),
     )
     near = near.join(_compare_pairs(conn, graph, pairs))
-    return Found(
-        near.where(near.sim >= threshold()), near.reversed().where(~np.isin(near.b, moved))
-    )
+    from_others = near.reversed()
+    of_moved = np.isin(from_others.a, moved)
+    # Of two that moved one may have found the other, and not the other way round.
+    own = near.fill(from_others.where(of_moved))
+    return Found(own.where(own.sim >= threshold()), from_others.where(~of_moved))
 
 
 def refill_indexed(
