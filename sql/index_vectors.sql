@@ -19,15 +19,12 @@ CREATE INDEX CONCURRENTLY {name} ON student_embeddings
 USING hnsw ((vec::halfvec({dimensions})) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)
 WHERE model = {model} AND dimensions = {dimensions};
 
--- name: give_memory
--- For the builds of this session: so much, if it does not have more already.
+-- name: build_in_memory
+-- For the builds of this session: so much, if it does not have more already, of its own process.
+-- Parallel builds share it, and containers have little memory to share.
 SELECT set_config('maintenance_work_mem', greatest(
     pg_size_bytes(current_setting('maintenance_work_mem')), pg_size_bytes(%(memory)s)
-) / 1024 || 'kB', false);
-
--- name: take_memory
--- As much as the server gives to everybody.
-RESET maintenance_work_mem;
+) / 1024 || 'kB', false), set_config('max_parallel_maintenance_workers', '0', false);
 
 -- name: vacuum_seldom
 -- Taking a replaced vector out of the index mends the links of all its neighbours there: a fiftieth

@@ -5,6 +5,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.facts import rows
 from tests.graph import clustered, drain, raise_neighbors, store_vectors
 from workers.index_vectors import index_is_ready, index_vectors
 from workers.search_neighbors import SEARCH_INDEX
@@ -141,6 +142,8 @@ def test_updates_vacuum_edges_and_vectors_unless_these_are_indexed(
     drain()
     assert vacuumed("student_similarity")
     assert vacuumed("student_embeddings") is not indexed
+    ((options,),) = rows("SELECT reloptions FROM pg_class WHERE relname = 'student_embeddings'")
+    assert ("autovacuum_vacuum_scale_factor=0.2" in options) is indexed
 
 
 def vacuumed(table: str) -> bool:

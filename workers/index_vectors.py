@@ -12,8 +12,7 @@ from workers.settings import settings
 FIND = query("index_vectors.find_index")
 DROP = query("index_vectors.drop_index")
 CREATE = query("index_vectors.create_index")
-GIVE_MEMORY = query("index_vectors.give_memory")
-TAKE_MEMORY = query("index_vectors.take_memory")
+BUILD_IN_MEMORY = query("index_vectors.build_in_memory")
 VACUUM_SELDOM = query("index_vectors.vacuum_seldom")
 COUNT = query("index_vectors.count_vectors")
 
@@ -29,7 +28,8 @@ def index_vectors(conn: psycopg.Connection) -> bool:
     Below that it would only make every update slower.
 
     Args:
-        conn: a connection in autocommit mode, because CONCURRENTLY cannot run in a transaction.
+        conn: a connection in autocommit mode, because CONCURRENTLY cannot run in a transaction,
+            and of its own, because it keeps its memory for builds.
 
     Returns:
         Whether an index was built.
@@ -43,13 +43,10 @@ def index_vectors(conn: psycopg.Connection) -> bool:
         "model": sql.Literal(model),
         "dimensions": sql.Literal(dimensions),
     }
-    conn.execute(sql.SQL(DROP).format(**parts))
-    conn.execute(GIVE_MEMORY, {"memory": BUILD_MEMORY})
-    try:
-        conn.execute(sql.SQL(CREATE).format(**parts))
-    finally:
-        conn.execute(TAKE_MEMORY)
     conn.execute(VACUUM_SELDOM)
+    conn.execute(sql.SQL(DROP).format(**parts))
+    conn.execute(BUILD_IN_MEMORY, {"memory": BUILD_MEMORY})
+    conn.execute(sql.SQL(CREATE).format(**parts))
     log.info("vector_index_built", index=name, model=model, dimensions=dimensions)
     return True
 

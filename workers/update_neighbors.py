@@ -111,8 +111,8 @@ def _work_until_done(conn: psycopg.Connection, key: str) -> list[WakeUp]:
         if found is None:
             return wake_ups
         wake_ups += found
-        if (graph := _Copy.graph) is not None:
-            _Copy.vacuum.count(conn, graph.moved, graph.size, indexed=not graph.with_vectors)
+        if _Copy.graph is not None:
+            _Copy.vacuum.count(conn, _Copy.graph.moved, _Copy.graph.size)
     return [*wake_ups, WakeUp(Kind.student_neighbors, key)]
 
 

@@ -11,6 +11,7 @@ from workers.queries import query
 
 VACUUM_GRAPH = query("vacuum_graph.vacuum_graph")
 VACUUM_EDGES = query("vacuum_graph.vacuum_edges")
+HAS_VECTOR_INDEX = query("vacuum_graph.has_vector_index")
 
 # A vacuum is due when this share of the students has moved since the last one.
 DUE_SHARE = 0.2
@@ -23,16 +24,16 @@ class VacuumClock:
     def __init__(self) -> None:
         self.moved = 0
 
-    def count(self, conn: psycopg.Connection, moved: int, students: int, *, indexed: bool) -> bool:
+    def count(self, conn: psycopg.Connection, moved: int, students: int) -> bool:
         """Note moved students and vacuum if it is due; returns whether it was.
 
         Args:
             conn: a connection in autocommit mode, because VACUUM cannot run in a transaction.
-            indexed: whether there is an index over the vectors.
         """
         self.moved += moved
         if self.moved < max(DUE_SHARE * students, DUE_AT_LEAST):
             return False
         self.moved = 0
+        indexed = conn.execute(HAS_VECTOR_INDEX).fetchone() == (True,)
         conn.execute(VACUUM_EDGES if indexed else VACUUM_GRAPH)
         return True
