@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from routes.access import authorize, caller_of
-from routes.problems import Problem, answer_to, invalid
+from routes.problems import Problem, answer_to, invalid, is_defect
 from workers.api_keys import Role
 from workers.audit import begin_act, end_act
 from workers.events import Id
@@ -103,7 +104,10 @@ def audited(request: Request, action: str, act: Callable[[Request], Response]) -
     )
     try:
         response, said = act(request), None
-    except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
+    except Exception as error:
+        if is_defect(error):
+            end_act(act_id, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            raise
         response, said = answer_to(request, error), str(error)
     end_act(act_id, response.status_code, said)
     return response

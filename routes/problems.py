@@ -1,6 +1,6 @@
 """Errors as application/problem+json (RFC 9457): a clear status, never a stack trace."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import psycopg
@@ -174,5 +174,13 @@ HANDLERS = {
 
 def answer_to(request: Request, error: Exception) -> Response:
     """What is answered to an error; a defect is logged."""
-    handler = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
-    return handler(request, error)
+    return _handler_of(error)(request, error)
+
+
+def is_defect(error: Exception) -> bool:
+    """Whether nobody has foreseen it."""
+    return _handler_of(error) is on_unexpected
+
+
+def _handler_of(error: Exception) -> Callable[[Request, Exception], Response]:
+    return next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)

@@ -10,13 +10,13 @@ def on_insert(table: str, statement: str, *, only: str | None = None) -> None:
         only: rows for which this holds, one by one; without it once for each INSERT.
     """
     change(
-        "CREATE OR REPLACE FUNCTION interfere() RETURNS trigger LANGUAGE plpgsql AS"
+        f"CREATE OR REPLACE FUNCTION interfere_{table}() RETURNS trigger LANGUAGE plpgsql AS"
         f" $$ BEGIN {statement}; RETURN NEW; END $$"
     )
     each = "STATEMENT" if only is None else f"ROW WHEN ({only})"
     change(
         f"CREATE TRIGGER interfere BEFORE INSERT ON {table} FOR EACH {each}"
-        " EXECUTE FUNCTION interfere()"
+        f" EXECUTE FUNCTION interfere_{table}()"
     )
 
 
