@@ -65,6 +65,24 @@ README_ROWS = (
         ("50 events/s: neighbours fresh, p50", "50 events/s: neighbours fresh, p95"),
     ),
     Shown(
+        "The same with 100,000 students: p50, p95",
+        "recompute",
+        "100,000 students",
+        ("50 events/s: neighbours fresh, p50", "50 events/s: neighbours fresh, p95"),
+    ),
+    Shown(
+        "CPU per 1,000 updates at 50 events/s, Postgres and Redis included, 10,000 students",
+        "recompute",
+        "10,000 students",
+        ("50 events/s: CPU per 1,000 updates",),
+    ),
+    Shown(
+        "The same with 100,000 students",
+        "recompute",
+        "100,000 students",
+        ("50 events/s: CPU per 1,000 updates",),
+    ),
+    Shown(
         "Provider inputs per changed student",
         "recompute",
         "10,000 students",
