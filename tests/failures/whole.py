@@ -121,7 +121,12 @@ def _wrong_lists(snapshot: Snapshot) -> list[str]:
         bound = max([threshold, min(stored.values(), default=threshold)]) + ROUNDING
         if (missing := int((sims[outside] > bound).sum())) > 0:
             wrong.append(f"{a!r}: {missing} are more similar than the last of the list")
-        off = [b for b in stored if b in place and abs(sims[place[b]] - stored[b]) > ROUNDING]
+        off = {
+            b: (sim, float(sims[place[b]]))
+            for b, sim in stored.items()
+            if b in place and abs(sims[place[b]] - sim) > ROUNDING
+        }
         if off:
-            wrong.append(f"{a!r}: the similarities of {off[:3]} are not those of the vectors")
+            back = {b: snapshot.lists.get(b, {}).get(a) for b in off}
+            wrong.append(f"{a!r}: stored and right similarities differ: {off}; reverse: {back}")
     return wrong

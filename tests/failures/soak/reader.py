@@ -3,6 +3,7 @@
 import random
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import httpx
@@ -48,7 +49,8 @@ class Reader(threading.Thread):
             while not self.ending.wait(BETWEEN_LOOKS_S):
                 snapshot = take_snapshot(conn)
                 self.looks += 1
-                self.half_written += half_written(snapshot)
+                looked_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+                self.half_written += [f"{looked_at} {each}" for each in half_written(snapshot)]
                 self._note_staleness(snapshot)
                 if snapshot.vectors:
                     self._read_neighbors(client, self._random.choice(list(snapshot.vectors)))
