@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from routes.access import admit, check_attempts, count_wrong_key, refuse_other_sites
 from routes.operations import Operation
-from routes.pages import error_page, render
+from routes.pages import answered_by_pages, render
 from routes.problems import Problem, answer_to
 from routes.sessions import (
     Flash,
@@ -60,23 +60,20 @@ def act_routes(operations: Sequence[Operation]) -> list[Route]:
 
 def _form(operation: Operation) -> Callable[[Request], Response]:
     def act(request: Request) -> Response:
-        session = None
-        try:
-            refuse_other_sites(request)
-            session = read_session(request)
-            if session is None:
-                return RedirectResponse("/login", 303)
-            fields = read_form(request)
-            check_token(session, fields.get("token", [""])[0])
-            admit(request, session.caller, operation.role or Role.admin)
-        except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
-            return error_page(request, session, error)
+        refuse_other_sites(request)
+        session = read_session(request)
+        if session is None:
+            return RedirectResponse("/login", 303)
+        request.state.session = session
+        fields = read_form(request)
+        check_token(session, fields.get("token", [""])[0])
+        admit(request, session.caller, operation.role or Role.admin)
         flash = _do(request, operation, fields)
         response = RedirectResponse(local_path(fields.get("back", [""])[0]), 303)
         leave_flash(response, flash)
         return response
 
-    return act
+    return answered_by_pages(act)
 
 
 def _do(request: Request, operation: Operation, fields: dict[str, list[str]]) -> Flash:
@@ -96,7 +93,7 @@ def _do(request: Request, operation: Operation, fields: dict[str, list[str]]) ->
         request.state.body = b""
     try:
         answer = operation.act(request)
-    except Exception as error:  # noqa: BLE001  # as above
+    except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
         answer = answer_to(request, error)
     body = json.loads(bytes(answer.body))
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
@@ -135,37 +132,31 @@ def get_login(request: Request) -> Response:
 
 def post_login(request: Request) -> Response:
     """Begin a session if the key is known."""
-    try:
-        refuse_other_sites(request)
-        check_attempts(request)
-        fields = read_form(request)
-        presented = fields.get("key", [""])[0].strip()
-        following = local_path(fields.get("next", [""])[0])
-        key = find_key(settings().api_keys, presented)
-        if key is None:
-            if presented:
-                count_wrong_key(request, presented)
-            wrong = "This key is not known."
-            return render(
-                request, None, "login.html", 401, title="Log in", following=following, wrong=wrong
-            )
-        response = RedirectResponse(following, 303)
-        start_session(response, key)
-    except Exception as error:  # noqa: BLE001  # as above
-        return error_page(request, None, error)
+    refuse_other_sites(request)
+    check_attempts(request)
+    fields = read_form(request)
+    presented = fields.get("key", [""])[0].strip()
+    following = local_path(fields.get("next", [""])[0])
+    key = find_key(settings().api_keys, presented)
+    if key is None:
+        if presented:
+            count_wrong_key(request, presented)
+        wrong = "This key is not known."
+        return render(
+            request, None, "login.html", 401, title="Log in", following=following, wrong=wrong
+        )
+    response = RedirectResponse(following, 303)
+    start_session(response, key)
     return response
 
 
 def post_logout(request: Request) -> Response:
     """End the session."""
-    try:
-        refuse_other_sites(request)
-        session = read_session(request)
-        if session is not None:
-            check_token(session, read_form(request).get("token", [""])[0])
-            end(session.token)
-    except Exception as error:  # noqa: BLE001  # as above
-        return error_page(request, None, error)
+    refuse_other_sites(request)
+    session = read_session(request)
+    if session is not None:
+        check_token(session, read_form(request).get("token", [""])[0])
+        end(session.token)
     response = RedirectResponse("/login", 303)
     end_session(response)
     return response
@@ -173,6 +164,6 @@ def post_logout(request: Request) -> Response:
 
 LOGIN_ROUTES = [
     Route("/login", get_login, methods=["GET"]),
-    Route("/login", post_login, methods=["POST"]),
-    Route("/logout", post_logout, methods=["POST"]),
+    Route("/login", answered_by_pages(post_login), methods=["POST"]),
+    Route("/logout", answered_by_pages(post_logout), methods=["POST"]),
 ]

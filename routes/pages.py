@@ -39,24 +39,34 @@ class Page:
 
     def route(self) -> Route:
         """The Starlette route: login first, then the role, then the page."""
-        return Route(self.path, lambda request: respond(request, self), methods=["GET"])
+        page = answered_by_pages(lambda request: respond(request, self))
+        return Route(self.path, page, methods=["GET"])
+
+
+def answered_by_pages(handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """A handler whose errors are answered as the API answers them, but by a page."""
+
+    def answer(request: Request) -> Response:
+        try:
+            return handle(request)
+        except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
+            return error_page(request, error)
+
+    return answer
 
 
 def respond(request: Request, page: Page) -> Response:
-    """The page, the way to the login, or what is wrong."""
-    session = None
-    try:
-        session = read_session(request)
-        if session is None and settings().api_keys:
-            return RedirectResponse(f"/login?next={quote(local_url(request), safe='')}", 303)
-        started = HTMLResponse() if session is None else None
-        session = session or start_session(started or Response(), None)
-        admit(request, session.caller, page.role)
-        response = render(request, session, page.template, title=page.title, **page.read(request))
-        if started is not None:
-            response.raw_headers += [h for h in started.raw_headers if h[0] == b"set-cookie"]
-    except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
-        return error_page(request, session, error)
+    """The page, or the way to the login."""
+    session = read_session(request)
+    if session is None and settings().api_keys:
+        return RedirectResponse(f"/login?next={quote(local_url(request), safe='')}", 303)
+    started = HTMLResponse() if session is None else None
+    session = session or start_session(started or Response(), None)
+    request.state.session = session
+    admit(request, session.caller, page.role)
+    response = render(request, session, page.template, title=page.title, **page.read(request))
+    if started is not None:
+        response.raw_headers += [h for h in started.raw_headers if h[0] == b"set-cookie"]
     return response
 
 
@@ -82,14 +92,14 @@ def render(
     return response
 
 
-def error_page(request: Request, session: Session | None, error: Exception) -> Response:
+def error_page(request: Request, error: Exception) -> Response:
     """What the API answers, as a page; nothing is read, because a store may be what is wrong."""
     problem = json.loads(bytes(answer_to(request, error).body))
     return HTMLResponse(
         ENVIRONMENT.get_template("error.html").render(
             path=request.url.path,
             here="/",
-            session=session,
+            session=getattr(request.state, "session", None),
             flash=None,
             keyless=not settings().api_keys,
             title=problem["title"],

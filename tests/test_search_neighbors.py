@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.graph import clustered, drain, exact_similarities, store_vectors
 from workers.neighbor_graph import NeighborGraph
@@ -12,10 +13,17 @@ from workers.stores import connection
 pytestmark = pytest.mark.usefixtures("stores")
 
 
-def test_whoever_was_near_before_is_found_without_the_index() -> None:
-    vectors = {f"S{i:02}": v for i, v in enumerate(clustered(np.random.default_rng(5), 60, 256))}
+def sixty_students() -> dict[str, NDArray[np.float32]]:
+    """Students with their neighbours."""
+    drawn = clustered(np.random.default_rng(5), 60, 256)
+    vectors = {f"S{i:02}": vector for i, vector in enumerate(drawn)}
     store_vectors(vectors)
     drain()
+    return vectors
+
+
+def test_whoever_was_near_before_is_found_without_the_index() -> None:
+    vectors = sixty_students()
     vectors["S07"] = (vectors["S07"] + vectors["S08"]) / 2
     store_vectors({"S07": vectors["S07"]})
     with connection() as conn:
@@ -37,9 +45,7 @@ def test_whoever_was_near_before_is_found_without_the_index() -> None:
 
 
 def test_of_two_that_moved_together_each_is_compared_with_the_other() -> None:
-    vectors = {f"S{i:02}": v for i, v in enumerate(clustered(np.random.default_rng(7), 60, 256))}
-    store_vectors(vectors)
-    drain()
+    sixty_students()
     with connection() as conn:
         graph = NeighborGraph(conn, with_vectors=False)
         moved = np.array([graph.index["S07"], graph.index["S08"]], np.int32)
@@ -52,9 +58,7 @@ def test_of_two_that_moved_together_each_is_compared_with_the_other() -> None:
 
 
 def test_a_list_that_is_searched_again_keeps_what_is_left_of_it() -> None:
-    vectors = {f"S{i:02}": v for i, v in enumerate(clustered(np.random.default_rng(6), 60, 256))}
-    store_vectors(vectors)
-    drain()
+    sixty_students()
     with connection() as conn:
         graph = NeighborGraph(conn, with_vectors=False)
         short = np.array([graph.index["S03"], graph.index["S11"]], np.int32)
