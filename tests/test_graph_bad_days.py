@@ -11,6 +11,7 @@ from tests.graph import (
     Vectors,
     assert_graph_is_exact,
     clustered,
+    delete_students,
     drain,
     due_keys,
     raise_neighbors,
@@ -70,6 +71,65 @@ def test_a_copy_that_has_not_followed_for_long_is_loaded_anew(
     monkeypatch.setattr(graph, "_followed_at", float("-inf"))
     vectors["S001"] = students(60, 24)["S001"]
     store_vectors({"S001": vectors["S001"]})
+    drain()
+    assert_graph_is_exact(vectors)
+
+
+def test_who_comes_back_after_a_deletion_leaves_no_edge_of_the_time_between(stores: None) -> None:
+    vectors = students(60, 34)
+    store_vectors(vectors)
+    drain()
+    graph = update_neighbors._Copy.graph
+    # S001 is deleted and comes back near S002. Before its own update another worker, which loads
+    # the graph anew, updates S002 and offers it to S001.
+    update_neighbors.forget_graph()
+    delete_students(["S001"])
+    store_vectors({"S001": vectors["S002"]})
+    with connection() as conn:
+        conn.execute("UPDATE freshness SET not_before = 'infinity'")
+        raise_neighbors(conn, ["S002"])
+        conn.execute("UPDATE freshness SET not_before = now() WHERE key = 'S002'")
+    update_neighbors.update_neighbors("S002")
+    assert stored_lists()["S001"].keys() == {"S002"}
+    # S001 is somebody else when we follow.
+    update_neighbors._Copy.graph = graph
+    vectors["S001"] = -vectors["S002"]
+    store_vectors({"S001": vectors["S001"]})
+    with connection() as conn:
+        conn.execute("UPDATE freshness SET not_before = now()")
+    drain()
+    assert_graph_is_exact(vectors)
+
+
+def test_a_newcomer_whom_another_worker_put_into_a_list_is_known_to_all(
+    stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_NEIGHBORS", "5")
+    settings.cache_clear()
+    vectors = students(60, 35)
+    store_vectors(vectors)
+    drain()
+    graph = update_neighbors._Copy.graph
+    # Ahead of its own update the newcomer enters a list that lost everyone and is searched again,
+    # by another worker, which loads the graph anew.
+    update_neighbors.forget_graph()
+    store_vectors({"new": vectors["S000"]})
+    with connection() as conn:
+        conn.execute("UPDATE freshness SET not_before = 'infinity'")
+        rows = conn.execute("SELECT b FROM student_similarity WHERE a = 'S000'").fetchall()
+    left = {member: -vectors[member] for (member,) in rows}
+    vectors |= left
+    store_vectors(left)
+    with connection() as conn:
+        conn.execute("UPDATE freshness SET not_before = now() WHERE key <> 'new'")
+    update_neighbors.update_neighbors(min(left))
+    assert "new" in stored_lists()["S000"]
+    # The newcomer is somebody else when we follow.
+    update_neighbors._Copy.graph = graph
+    vectors["new"] = -vectors["S000"]
+    store_vectors({"new": vectors["new"]})
+    with connection() as conn:
+        conn.execute("UPDATE freshness SET not_before = now()")
     drain()
     assert_graph_is_exact(vectors)
 

@@ -23,13 +23,17 @@ from tests.graph import (
     store_vectors,
     stored_lists,
 )
+from workers.attempt import attempt
+from workers.freshness import Kind
 from workers.index_vectors import index_vectors
+from workers.neighbor_graph import NeighborGraph
 from workers.read_student import read_neighbors
 from workers.rebuild_neighbors import rebuild_neighbors
+from workers.repair_lists import occupied
 from workers.runs import RunKind, create_run
 from workers.settings import settings
 from workers.stores import connect, connection, transaction
-from workers.update_neighbors import forget_graph
+from workers.update_neighbors import _Copy, forget_graph, update_batch
 
 DIMENSIONS = 16
 
@@ -69,9 +73,7 @@ def test_any_sequence_of_changes_in_any_batching_ends_in_the_exact_graph(
     monkeypatch.setenv("NEIGHBOR_BATCH_SIZE", str(batch_size))
     monkeypatch.setenv("SIMILARITY_THRESHOLD", str(max(threshold, 0)))
     settings.cache_clear()
-    forget_graph()
-    with connection() as conn:
-        conn.execute("TRUNCATE students, student_embeddings, freshness, graph_changes CASCADE")
+    begin_anew()
     rng = np.random.default_rng(start)
     vectors = {f"S{i:03}": v for i, v in enumerate(clustered(rng, start, DIMENSIONS))}
     store_vectors(vectors)
@@ -96,6 +98,77 @@ def test_any_sequence_of_changes_in_any_batching_ends_in_the_exact_graph(
             forget_graph()
     drain()
     assert_graph_is_exact(vectors)
+
+
+WorkerSteps = st.lists(
+    st.tuples(
+        st.sampled_from(["move", "delete", "come back", "restart"]),
+        st.integers(1, 6),
+        st.integers(0, 2**32 - 1),
+        st.integers(0, 1),
+        st.integers(0, 2),
+    ),
+    max_size=12,
+)
+
+
+@given(WorkerSteps, st.integers(1, 12))
+@examples(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whichever_worker_gets_the_next_batch_its_copy_is_what_is_stored(
+    stores: None,
+    small_vectors: None,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: list[tuple[str, int, int, int, int]],
+    batch_size: int,
+) -> None:
+    monkeypatch.setenv("NEIGHBOR_BATCH_SIZE", str(batch_size))
+    settings.cache_clear()
+    begin_anew()
+    vectors = {f"S{i:03}": v for i, v in enumerate(clustered(np.random.default_rng(0), 30, 16))}
+    store_vectors(vectors)
+    copies: list[NeighborGraph | None] = [None, None]
+    for what, count, seed, worker, batches in steps:
+        rng = np.random.default_rng(seed)
+        ids = [f"S{i:03}" for i in rng.choice(40, count, replace=False)]
+        if what in ("delete", "come back"):
+            delete_students(ids)
+            vectors = {key: vector for key, vector in vectors.items() if key not in ids}
+        if what in ("move", "come back"):
+            moved = dict(zip(ids, clustered(rng, count, DIMENSIONS), strict=True))
+            vectors |= moved
+            store_vectors(moved)
+        if what == "restart":
+            copies[worker] = None
+        _Copy.graph = copies[worker]
+        for _ in range(batches):
+            attempt(Kind.student_neighbors, "", update_batch)
+        copies[worker] = _Copy.graph
+        if _Copy.graph is not None:
+            assert_copy_is_what_is_stored(_Copy.graph)
+    drain()
+    assert_graph_is_exact(vectors)
+    with connection() as conn:
+        errors = conn.execute("SELECT error FROM attempts WHERE error IS NOT NULL").fetchall()
+    assert errors == []
+
+
+def begin_anew() -> None:
+    forget_graph()
+    with connection() as conn:
+        conn.execute(
+            "TRUNCATE students, student_embeddings, freshness, graph_changes, attempts CASCADE"
+        )
+
+
+def assert_copy_is_what_is_stored(graph: NeighborGraph) -> None:
+    with connection() as conn:
+        graph.sync(conn)
+        rows = conn.execute("SELECT a, b, sim FROM student_similarity").fetchall()
+    edges = occupied(np.arange(graph.size, dtype=np.int32), graph.members, graph.sims)
+    held = zip(graph.names(edges.a), graph.names(edges.b), edges.sim.tolist(), strict=True)
+    assert {(a, b): np.float32(sim) for a, b, sim in rows} == {(a, b): sim for a, b, sim in held}
 
 
 def test_ten_percent_churn_leaves_recall_at_one(stores: None) -> None:

@@ -28,6 +28,7 @@ FOLLOWS_FOR_S = CHANGES_KEPT_S / 2
 LOAD_BLOCK = 2000
 
 Vectors = NDArray[np.float32]
+Row = tuple[str, str, float]
 
 
 class NeighborGraph:
@@ -52,7 +53,7 @@ class NeighborGraph:
             block = ids[start : start + LOAD_BLOCK]
             if with_vectors:
                 self._set_vectors(read_vectors(conn, block))
-            self._read_lists(conn, block)
+            self._set_lists(block, read_lists(conn, block))
 
     @property
     def size(self) -> int:
@@ -84,37 +85,31 @@ class NeighborGraph:
         Returns:
             The indexes of students that moved, came or went.
         """
-        moved: set[str] = set()
+        touched: set[str] = set()
         changed: set[str] = set()
-        removed: set[str] = set()
         for change in read_changes(conn, self.seq):
             self.seq = change.seq
-            moved |= set(change.moved)
+            touched |= {*change.moved, *change.removed}
             changed |= set(change.changed)
-            removed = (removed | set(change.removed)) - set(change.moved)
         self._followed_at = time.monotonic()
-        if moved or changed or removed:
-            vectors = read_vectors(conn, sorted(moved))
-            # Of a student that has been added again or has another model now there is no vector.
-            removed |= moved - vectors.keys()
-            self.add(vectors.keys() | (changed - removed))
+        if touched or changed:
+            named = sorted(touched | changed)
+            rows = read_lists(conn, named)
+            # Another worker, which knows newcomers, may have put them in lists ahead of their own
+            # update, and somebody who was deleted and has come back. So what is stored counts, of
+            # vectors and of lists, and not what the changes say one by one.
+            touched |= {each for each in named if each not in self.index}
+            touched |= {member for _, member, _ in rows if member not in self.index}
+            vectors = read_vectors(conn, sorted(touched))
+            self.add(vectors)
             if self.with_vectors:
                 self._set_vectors(vectors)
-            self._read_lists(conn, sorted(changed | moved))
-            self.remove(removed)
-        touched = [
-            self.index[student_id] for student_id in moved | removed if student_id in self.index
-        ]
-        return np.array(touched, np.int32)
-
-    def remove(self, ids: Iterable[str]) -> None:
-        """Empty the lists of students that are gone; nobody is similar to a vector of zeros."""
-        rows = self.blank(student_id for student_id in ids if student_id in self.index)
-        self.members[rows] = -1
-        self.sims[rows] = -np.inf
+            self.blank((touched & self.index.keys()) - vectors.keys())
+            self._set_lists(named, rows)
+        return np.array([self.index[each] for each in touched & self.index.keys()], np.int32)
 
     def blank(self, ids: Iterable[str]) -> Indexes:
-        """Make known students similar to nobody; returns their indexes."""
+        """Make known students similar to nobody, as a vector of zeros is; returns their indexes."""
         rows = np.array([self.index[student_id] for student_id in ids], np.int32)
         if self.with_vectors and len(rows):
             self._grow_vectors(0)
@@ -155,15 +150,15 @@ class NeighborGraph:
             self.vectors = np.zeros((len(self.members), width), np.float32)
             self.vectors[: len(old), : old.shape[1]] = old
 
-    def _read_lists(self, conn: psycopg.Connection, ids: Sequence[str]) -> None:
+    def _set_lists(self, ids: Sequence[str], rows: Sequence[Row]) -> None:
         """Replace the lists of `ids` by the rows that are stored for them."""
-        rows = conn.cursor(binary=True).execute(READ_LISTS, {"ids": list(ids)})
         known = [self.index[student_id] for student_id in ids if student_id in self.index]
         position = {index: place for place, index in enumerate(known)}
         a, b, sim = [], [], []
         for owner, member, similarity in rows:
-            # An edge committed after the ids were read belongs to a change that sync will follow.
-            if owner in self.index and member in self.index and self.index[owner] in position:
+            # Who is not known here came or went after the others were read, in a change that the
+            # next sync will follow.
+            if owner in self.index and member in self.index:
                 a.append(position[self.index[owner]])
                 b.append(self.index[member])
                 sim.append(similarity)
@@ -181,6 +176,11 @@ def delete_strays(conn: psycopg.Connection) -> None:
 def has_other_models(conn: psycopg.Connection) -> bool:
     """Whether some students have not been embedded by the current model yet."""
     return conn.execute(FIND_OTHER_MODELS, model_parameters()).fetchone() == (True,)
+
+
+def read_lists(conn: psycopg.Connection, ids: Sequence[str]) -> list[Row]:
+    """The stored edges of these lists: owner, member, similarity."""
+    return conn.cursor(binary=True).execute(READ_LISTS, {"ids": list(ids)}).fetchall()
 
 
 def read_vectors(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, Vectors]:
