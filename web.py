@@ -1,7 +1,11 @@
-"""The web process: uvicorn, which ends with exit code 0 once SIGTERM has been obeyed."""
+"""The web process: uvicorn, which ends with exit code 0 once SIGTERM has been obeyed.
+
+With WEB_CONCURRENCY above 1 it only starts so many processes that serve, and ends them.
+"""
 
 import gc
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -11,12 +15,22 @@ import uvicorn
 
 def main() -> None:
     """Serve the app with uvicorn's options from the command line until SIGTERM or SIGINT."""
+    if int(os.environ.get("WEB_CONCURRENCY", "1")) == 1:
+        prepare()
+    try:
+        uvicorn.main(["api:app", *sys.argv[1:]])
+    finally:
+        # Python ends with the default handlers, and a host may send more than one.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def prepare() -> None:
+    """Be ready to serve, or to end before that."""
     signal.signal(signal.SIGTERM, end)
     importlib.import_module("api")
     # What is here now stays: each full collection that goes over it, too, holds up every request.
     gc.collect()
     gc.freeze()
-    uvicorn.main(["api:app", *sys.argv[1:]])
 
 
 def end(_number: int, _frame: FrameType | None) -> None:
@@ -30,3 +44,5 @@ def end(_number: int, _frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__":  # one of several, which imports this file before it serves
+    prepare()

@@ -51,7 +51,7 @@ README_ROWS = (
     Shown(
         "Neighbours of a student, 500 a second over 16 connections: p50, p99",
         "reads",
-        "reads, one web process, 10,000 students",
+        "reads, 10,000 students",
         (
             "/students/{student_id}/neighbors, 16 connections, 500 a second, p50",
             "/students/{student_id}/neighbors, 16 connections, 500 a second, p99",

@@ -1,12 +1,14 @@
 """Reads of what is derived at 1, 16 and 100 connections, beside the route that does nothing.
 
-`python -m bench.reads [--students 10000] [--seconds 4]` on the embedded stack, one web process.
+`python -m bench.reads [--students 10000] [--seconds 4]` on the embedded stack: one web process, and
+for what is read most also one for each core.
 Documents' and users' reads are measured where their data is, by bench/documents.py and
 bench/users.py.
 """
 
 import argparse
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 from uuid import UUID
@@ -24,6 +26,9 @@ CONNECTIONS = (1, 16, 100)
 NOTHING = "/health/live"
 # A third of what one process answers, so that a latency is not that of a queue.
 STEADY_PER_S = 500
+PROCESSES = 2
+# The first of them is ready before the others.
+ALL_STARTED_S = 5.0
 STEADY = ("/students/{student_id}", "/students/{student_id}/neighbors")
 
 
@@ -36,7 +41,7 @@ def main() -> None:
     with prepared():
         fill(arguments.students)
         figures = measure(arguments.students, arguments.seconds)
-    title = f"reads, one web process, {arguments.students:,} students"
+    title = f"reads, {arguments.students:,} students"
     print_table(title, figures)
     print(f"\nwritten: {write_json('reads', {title: figures})}")
 
@@ -59,6 +64,11 @@ def measure(students: int, seconds: float) -> list[Figure]:
                 Figure(f"{name}, p50", load.p50_ms, "ms"),
                 Figure(f"{name}, p99", load.p99_ms, "ms"),
             ]
+    with running(["web"], WEB_CONCURRENCY=PROCESSES) as (port, _):
+        time.sleep(ALL_STARTED_S)
+        for path in STEADY:
+            load = _load(port, examples[path], 16, seconds)
+            figures += _figures(f"{path}, {PROCESSES} web processes", 16, load, None)
     return figures
 
 

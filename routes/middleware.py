@@ -1,12 +1,12 @@
 """What every request passes: its id, its encoded path, and its body within bounds."""
 
+import random
 import re
 import time
-from uuid import uuid4
+from uuid import UUID
 
 import structlog
 from opentelemetry.trace import SpanKind
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,9 +19,17 @@ BODY_MAX_BYTES = 10 * 1024 * 1024
 # A client that is still sending would not see the answer; beyond this it is cut off.
 DISCARD_MAX_BYTES = 100 * 1024 * 1024
 
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = structlog.get_logger()
+
+
+def _new_id() -> str:
+    """Not a secret, and so not asked of the system: for that the event loop would let go of the
+    interpreter, and wait to get it back.
+    """
+    return str(UUID(int=random.getrandbits(128), version=4))
 
 
 class RequestId:
@@ -36,7 +44,7 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if re.fullmatch(r"[\x21-\x7e]{1,128}", given) else str(uuid4())
+        request_id = given if REQUEST_ID.fullmatch(given) else _new_id()
         scope["request_id"] = request_id
         started = time.perf_counter()
         status = 500
@@ -47,7 +55,8 @@ class RequestId:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                own = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message.get("headers", []), own]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from routes.access import authorize, caller_of
+from routes.handler_threads import run_read, run_write
 from routes.problems import Problem, answer_to, invalid, is_defect
 from workers.api_keys import Role
 from workers.audit import begin_act, end_act
@@ -73,7 +74,14 @@ class Operation:
             check_media_type(request, self.accepts)
             return self.act(request)
 
-        return Route(self.path, guarded, methods=[self.method], name=self.handler.__name__)
+        # What costs much, and what is asked of a process that may be stuck, is not among the reads.
+        quick = self.method == "GET" and not self.alone and self.role is not OPEN
+        run = run_read if quick else run_write
+
+        async def endpoint(request: Request) -> Response:
+            return await run(guarded, request)
+
+        return Route(self.path, endpoint, methods=[self.method], name=self.handler.__name__)
 
     def act(self, request: Request) -> Response:
         """Handle a request that may be handled.

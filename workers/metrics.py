@@ -19,7 +19,7 @@ from workers.stores import stores
 HASH = "metrics"
 FLUSH_INTERVAL_S = 1.0
 
-_pending: defaultdict[str, float] = defaultdict(float)
+_pending: defaultdict[tuple[str, ...], float] = defaultdict(float)
 _lock = threading.Lock()
 _stopped = threading.Event()
 
@@ -178,7 +178,7 @@ def flush() -> None:
         return
     pipeline = stores().redis.pipeline(transaction=True)
     for field, amount in batch.items():
-        pipeline.hincrbyfloat(HASH, field, amount)
+        pipeline.hincrbyfloat(HASH, json.dumps(field), amount)
     try:
         pipeline.execute()
     except redis.RedisError:
@@ -250,4 +250,4 @@ def _running_total(counts: Iterable[float]) -> Iterator[float]:
 
 def _add(name: str, part: str, labels: list[str], amount: float) -> None:
     with _lock:
-        _pending[json.dumps([name, part, *labels])] += amount
+        _pending[name, part, *labels] += amount

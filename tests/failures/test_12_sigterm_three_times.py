@@ -20,6 +20,7 @@ import pytest
 
 from embedded.ports import free_port
 from embedded.procfile import read_procfile
+from tests.failures.cluster import Cluster
 from tests.lines import ROOT, SEARCH_PATH
 from tests.processes import eventually
 
@@ -171,3 +172,12 @@ def test_sigterm_three_times_lets_the_job_end_and_everything_exits_with_0(
             " WHERE kind = 'student_embedding'"
         ).fetchall() == [(0, 0, None, None)]
         assert look.execute("SELECT count(*) FROM student_embeddings").fetchone() == (1,)
+
+
+def test_a_web_process_for_each_core_ends_with_0_as_well(cluster: Cluster) -> None:
+    web = cluster.start_web(WEB_CONCURRENCY=2)
+    web.says("Application startup complete", times=2)
+    serving = psutil.Process(web.process.pid).children(recursive=True)
+    terminate([psutil.Process(web.process.pid), *serving])
+    web.ends_well()
+    assert "Traceback" not in web.output
