@@ -84,6 +84,24 @@ def test_a_hit_asks_redis_only() -> None:
     assert read_embedding("U").embedding == axis(0).tolist()
 
 
+@pytest.mark.parametrize("damaged", [b"{,", b'{"version":1,\xff', b'{"version":1,"user_id":2}'])
+def test_a_damaged_copy_is_a_miss_and_is_replaced(damaged: bytes) -> None:
+    one_user()
+    before = cached()
+    stores().redis.set(KEY, damaged)
+    assert read_embedding("U").embedding == axis(0).tolist()
+    assert cached() == before
+
+
+def test_a_damaged_copy_does_not_keep_a_new_vector_from_being_stored() -> None:
+    one_user()
+    stores().redis.set(KEY, "damaged")
+    record(acted("U", "P1"))
+    recompute_all()
+    assert cached()["embedding"] == pytest.approx(interests("U"))
+    assert interests("U") != axis(0).tolist()
+
+
 def test_without_redis_reads_answer_from_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
     one_user()
     probe = stores().probe

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from psycopg.rows import class_row, dict_row
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from workers import user_cache
 from workers.errors import UnknownKeyError
@@ -21,6 +22,8 @@ MOST_SIMILAR = 100
 # Beside the reasons of workers/user_interests.py.
 NOT_YET_COMPUTED = "not_yet_computed"
 UNKNOWN_USER = "unknown_user"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,10 @@ def read_embedding(user_id: str) -> UserEmbedding:
     """
     cached = user_cache.read(user_id)
     if cached is not None:
-        return DOCUMENT.validate_json(cached)
+        try:
+            return DOCUMENT.validate_json(cached)
+        except ValidationError:
+            log.warning("user_cache_damaged", user_id=user_id)
     with connection() as conn:
         cursor = conn.cursor(row_factory=dict_row)
         row = cursor.execute(READ_EMBEDDING, {"user_id": user_id}).fetchone()

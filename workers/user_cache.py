@@ -3,7 +3,7 @@
 The value is the JSON document of a user's vector, and begins with a version, the microsecond in
 which Postgres wrote the vector. A value never gives way to one of a lower version, so a writer
 that was held up changes nothing. A value that has a version only is a placeholder: readers take
-it for a miss.
+it for a miss. One without a version is nobody's, and is replaced.
 
 - Before a vector is committed its version is announced as a placeholder. From then on nobody can
   put an older vector back, and if the copy is not written after the commit, the next reader
@@ -32,9 +32,8 @@ QUIET_AFTER_FAILURE_S = 2.0
 SET_UNLESS_NEWER = """
 for place, key in ipairs(KEYS) do
     local version, value = ARGV[2 * place], ARGV[2 * place + 1]
-    local stored = redis.call('GET', key)
-    local newer = stored and tonumber(string.match(stored, '^{"version":(%d+)')) > tonumber(version)
-    if not newer then
+    local known = string.match(redis.call('GET', key) or '', '^{"version":(%d+)')
+    if not (known and tonumber(known) > tonumber(version)) then
         redis.call('SET', key, value, 'EX', ARGV[1])
     end
 end
@@ -88,8 +87,11 @@ def fill(documents: Mapping[str, UserDocument]) -> None:
         log.warning("user_cache_not_filled", users=len(documents), error=str(error))
 
 
-def read(user_id: str) -> str | None:
-    """The stored document; None when there is none, or when Redis does not answer at once."""
+def read(user_id: str) -> bytes | None:
+    """The stored document; None when there is none, or when Redis does not answer at once.
+
+    Others can write to Redis, too: whether it is one is for the caller to find out.
+    """
     global _quiet_until  # noqa: PLW0603  # one Redis, one memory of it per process
     value = None
     if time.monotonic() >= _quiet_until:
@@ -100,7 +102,7 @@ def read(user_id: str) -> str | None:
             log.warning("user_cache_not_read", error=str(error))
     if isinstance(value, bytes) and b"," in value:
         USER_CACHE_HITS.add(1)
-        return value.decode()
+        return value
     USER_CACHE_MISSES.add(1)
     return None
 
