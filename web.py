@@ -12,10 +12,13 @@ from types import FrameType
 
 import uvicorn
 
+from workers.settings import settings
+
 
 def main() -> None:
     """Serve the app with uvicorn's options from the command line until SIGTERM or SIGINT."""
-    if int(os.environ.get("WEB_CONCURRENCY", "1")) == 1:
+    settings()  # what is wrong with them ends all of it, and not one process after the other
+    if int(os.environ.get("WEB_CONCURRENCY", "1")) <= 1:
         prepare()
     try:
         uvicorn.main(["api:app", *sys.argv[1:]])

@@ -8,6 +8,7 @@ bench/users.py.
 
 import argparse
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
@@ -24,9 +25,9 @@ from workers.stores import connection
 
 CONNECTIONS = (1, 16, 100)
 NOTHING = "/health/live"
-# A third of what one process answers, so that a latency is not that of a queue.
+# A quarter of what one process answers, so that a latency is not that of a queue.
 STEADY_PER_S = 500
-PROCESSES = 2
+PROCESSES = os.cpu_count() or 1
 # The first of them is ready before the others.
 ALL_STARTED_S = 5.0
 STEADY = ("/students/{student_id}", "/students/{student_id}/neighbors")

@@ -133,5 +133,6 @@ OPERATIONS = (
         Role.read,
         CHAIN,
         problems=(404, 422, 503),
+        quick=True,
     ),
 )

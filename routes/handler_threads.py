@@ -1,8 +1,9 @@
-"""Where handlers run: they are plain functions, and wait for stores.
+"""Where handlers of the API run: they are plain functions, and wait for stores.
 
-Reads share a few threads. Sixteen at once answer no more of them: each waits for the interpreter in
-the middle of its work, and the slowest for all the others. Writes need many: those that arrive
-together are committed together, and all of them wait for that.
+Quick reads share a few threads. Sixteen at once answer no more of them: each waits for the
+interpreter in the middle of its work, and the slowest for all the others. Everything else needs
+many: events that arrive together are committed together, and all of them wait for that. How the
+process is can be asked of threads that nobody else holds up.
 """
 
 import asyncio
@@ -21,63 +22,70 @@ from workers.settings import settings
 
 Handle = Callable[[Request], Response]
 
-WRITES = 40
+ANY = 40
+OPEN = 4
 # As long as a handler waits for a connection to Postgres.
-READ_WAIT_S = 5.0
+QUICK_WAIT_S = 5.0
 
-_writing = ThreadPoolExecutor(WRITES, thread_name_prefix="write")
+_any = ThreadPoolExecutor(ANY, thread_name_prefix="any")
+_open = ThreadPoolExecutor(OPEN, thread_name_prefix="open")
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """Threads that read, and how many of them are free."""
+class _Quick:
+    """Threads for quick reads, and how many of them are free."""
 
     threads: ThreadPoolExecutor
     free: asyncio.Semaphore
 
 
 # Tests run more than one event loop.
-_reading: WeakKeyDictionary[asyncio.AbstractEventLoop, _Reading] = WeakKeyDictionary()
+_quick: WeakKeyDictionary[asyncio.AbstractEventLoop, _Quick] = WeakKeyDictionary()
 
 
-def readers() -> int:
-    """How many reads are handled at once: all of the pool's connections but two for the writes."""
+def quick_threads() -> int:
+    """As many as the pool has connections, but two for everything else."""
     return settings().postgres_pool_size - 2
 
 
-async def run_write(handle: Handle, request: Request) -> Response:
+async def run_any(handle: Handle, request: Request) -> Response:
     """Handle a request in one of many threads."""
-    return await _run(_writing, handle, request)
+    return await _run(_any, handle, request)
 
 
-async def run_read(handle: Handle, request: Request) -> Response:
+async def run_open(handle: Handle, request: Request) -> Response:
+    """Handle what anybody may ask: whether the process lives, and whether it is ready."""
+    return await _run(_open, handle, request)
+
+
+async def run_quick(handle: Handle, request: Request) -> Response:
     """Handle a request in one of a few threads, first come, first served.
 
     Raises:
-        Problem: 503, none was free for five seconds: the stores do not answer.
+        Problem: 503, none was free for five seconds: Postgres does not answer.
     """
-    reading = _reading_here()
-    if reading.free.locked():
+    quick = _quick_here()
+    if quick.free.locked():
         try:
-            async with asyncio.timeout(READ_WAIT_S):
-                await reading.free.acquire()
+            async with asyncio.timeout(QUICK_WAIT_S):
+                await quick.free.acquire()
         except TimeoutError:
-            detail = "too many reads wait for the stores; try again"
+            detail = "too many reads wait for Postgres; try again"
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail) from None
     else:
-        await reading.free.acquire()
+        await quick.free.acquire()
     try:
-        return await _run(reading.threads, handle, request)
+        return await _run(quick.threads, handle, request)
     finally:
-        reading.free.release()
+        quick.free.release()
 
 
-def _reading_here() -> _Reading:
+def _quick_here() -> _Quick:
     loop = asyncio.get_running_loop()
-    found = _reading.get(loop)
+    found = _quick.get(loop)
     if found is None:
-        threads = ThreadPoolExecutor(readers(), thread_name_prefix="read")
-        found = _reading[loop] = _Reading(threads, asyncio.Semaphore(readers()))
+        threads = ThreadPoolExecutor(quick_threads(), thread_name_prefix="quick")
+        found = _quick[loop] = _Quick(threads, asyncio.Semaphore(quick_threads()))
     return found
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from routes.access import authorize, caller_of
-from routes.handler_threads import run_read, run_write
+from routes.handler_threads import run_any, run_open, run_quick
 from routes.problems import Problem, answer_to, invalid, is_defect
 from workers.api_keys import Role
 from workers.audit import begin_act, end_act
@@ -47,7 +47,8 @@ class Operation:
     for text that is no JSON. `query` maps parameter names to their descriptions; those `needed`
     must be there. `answers` is what a success holds, None for text; answers with one of the
     statuses `alike` hold the same. What is `audited` is recorded with the name of the key. One
-    request at a time is answered of what is done `alone` in a process, because it costs much.
+    request at a time is answered of what is done `alone` in a process, because it costs much. What
+    is `quick` asks Postgres once, for a little.
     """
 
     method: str
@@ -64,6 +65,7 @@ class Operation:
     alike: tuple[int, ...] = ()
     audited: bool = False
     alone: bool = False
+    quick: bool = False
     _busy: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def route(self) -> Route:
@@ -74,9 +76,7 @@ class Operation:
             check_media_type(request, self.accepts)
             return self.act(request)
 
-        # What costs much, and what is asked of a process that may be stuck, is not among the reads.
-        quick = self.method == "GET" and not self.alone and self.role is not OPEN
-        run = run_read if quick else run_write
+        run = run_open if self.role is OPEN else run_quick if self.quick else run_any
 
         async def endpoint(request: Request) -> Response:
             return await run(guarded, request)

@@ -117,6 +117,7 @@ OPERATIONS = (
         RUNS,
         query={"limit": f"at most this many, up to {MOST_RUNS}", "cursor": "next_cursor of a page"},
         problems=(422, 503),
+        quick=True,
     ),
     Operation(
         "GET",
@@ -126,6 +127,7 @@ OPERATIONS = (
         Role.read,
         RUN,
         problems=(404, 422, 503),
+        quick=True,
     ),
     Operation(
         "POST",

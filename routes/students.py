@@ -140,6 +140,7 @@ OPERATIONS = (
         Role.read,
         STUDENT,
         problems=(404, 422, 503),
+        quick=True,
     ),
     Operation(
         "GET",
@@ -150,6 +151,7 @@ OPERATIONS = (
         NEIGHBORS,
         query={"limit": "at most this many, up to MAX_NEIGHBORS"},
         problems=(404, 422, 503),
+        quick=True,
     ),
     Operation(
         "POST",

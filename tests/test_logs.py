@@ -40,3 +40,17 @@ def test_a_traceback_shows_where_it_failed_and_no_local_variables(
     assert "in fail" in said or '"name": "fail"' in said
     assert "Zoë Ångström" not in said
     assert "Zo\\u00eb" not in said
+
+
+def test_a_line_that_cannot_be_written_is_no_error_for_who_logs(
+    configure: Callable[..., None], restored_logging: None
+) -> None:
+    stream = io.StringIO()
+    configure_logging(stream)
+    structlog.get_logger().info("written", number=1)
+    logging.getLogger("somebody").warning("written, too")
+    first, second = stream.getvalue().splitlines()
+    assert "number=1" in first
+    assert "written, too" in second
+    stream.close()
+    structlog.get_logger().info("lost")

@@ -9,6 +9,31 @@ import structlog
 from workers.settings import settings
 
 
+class Lines:
+    """Writes our own lines beside the standard library's, as its handler would: whole, in turn with
+    the others, and without an error for who logs when they cannot be written.
+
+    A record of the standard library for each of them, of which there is one per request, would
+    double what they cost.
+    """
+
+    def __init__(self, handler: logging.StreamHandler[TextIO]) -> None:
+        self._handler = handler
+
+    def msg(self, line: str) -> None:
+        """One line."""
+        self._handler.acquire()
+        try:
+            self._handler.stream.write(line + self._handler.terminator)
+            self._handler.flush()
+        except Exception:  # noqa: BLE001, S110  # as logging does: there is nowhere to tell of it
+            pass
+        finally:
+            self._handler.release()
+
+    info = warning = error = critical = exception = debug = msg
+
+
 def configure_logging(stream: TextIO = sys.stdout) -> None:
     """Route structlog and the standard library's loggers to one stream in one format.
 
@@ -34,20 +59,19 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
             )
         ]
     )
-    # Our own lines, one per request, cost half as much without the standard library's detour.
-    # The loggers are not cached: who configures anew, as commands do, means all of them.
-    structlog.configure(
-        processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=False,
-    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
+    )
+    # The loggers are not cached: who configures anew, as commands do, means all of them.
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=lambda *_: Lines(handler),
+        cache_logger_on_first_use=False,
     )
     # Uvicorn brings handlers of its own.
     for name in ("uvicorn", "uvicorn.error"):

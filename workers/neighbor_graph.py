@@ -5,7 +5,7 @@ holds every vector, scaled to length 1, as one matrix: 61 MB for 10,000 students
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
 import psycopg
@@ -92,20 +92,19 @@ class NeighborGraph:
             touched |= {*change.moved, *change.removed}
             changed |= set(change.changed)
         self._followed_at = time.monotonic()
-        if touched or changed:
-            named = sorted(touched | changed)
-            rows = read_lists(conn, named)
-            # Another worker, which knows newcomers, may have put them in lists ahead of their own
-            # update, and somebody who was deleted and has come back. So what is stored counts, of
-            # vectors and of lists, and not what the changes say one by one.
-            touched |= {each for each in named if each not in self.index}
-            touched |= {member for _, member, _ in rows if member not in self.index}
-            vectors = read_vectors(conn, sorted(touched))
-            self.add(vectors)
-            if self.with_vectors:
-                self._set_vectors(vectors)
-            self.blank((touched & self.index.keys()) - vectors.keys())
-            self._set_lists(named, rows)
+        named = sorted(touched | changed)
+        # Another worker, which knows newcomers, may have put them in lists ahead of their own
+        # update, and somebody who was deleted and has come back. So what is stored counts, of
+        # vectors and of lists, and not what the changes say one by one.
+        touched |= {each for each in named if each not in self.index}
+        self._read_again(conn, touched)
+        for start in range(0, len(named), LOAD_BLOCK):
+            block = named[start : start + LOAD_BLOCK]
+            rows = read_lists(conn, block)
+            newcomers = {member for _, member, _ in rows if member not in self.index}
+            self._read_again(conn, newcomers)
+            touched |= newcomers
+            self._set_lists(block, rows)
         return np.array([self.index[each] for each in touched & self.index.keys()], np.int32)
 
     def blank(self, ids: Iterable[str]) -> Indexes:
@@ -133,6 +132,14 @@ class NeighborGraph:
     def names(self, indexes: Indexes) -> list[str]:
         """Student ids of indexes."""
         return [self.ids[i] for i in indexes.tolist()]
+
+    def _read_again(self, conn: psycopg.Connection, ids: Set[str]) -> None:
+        """Take in the vectors that students have now; those without one are similar to nobody."""
+        vectors = read_vectors(conn, sorted(ids))
+        self.add(vectors)
+        if self.with_vectors:
+            self._set_vectors(vectors)
+        self.blank((ids & self.index.keys()) - vectors.keys())
 
     def _set_vectors(self, vectors: Mapping[str, Vectors]) -> None:
         if not vectors:

@@ -174,7 +174,7 @@ def test_sigterm_three_times_lets_the_job_end_and_everything_exits_with_0(
         assert look.execute("SELECT count(*) FROM student_embeddings").fetchone() == (1,)
 
 
-def test_a_web_process_for_each_core_ends_with_0_as_well(cluster: Cluster) -> None:
+def test_web_with_a_process_for_each_core_ends_with_0_as_a_whole(cluster: Cluster) -> None:
     web = cluster.start_web(WEB_CONCURRENCY=2)
     web.says("Application startup complete", times=2)
     serving = psutil.Process(web.process.pid).children(recursive=True)
