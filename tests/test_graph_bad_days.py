@@ -75,6 +75,15 @@ def test_a_copy_that_has_not_followed_for_long_is_loaded_anew(
     assert_graph_is_exact(vectors)
 
 
+def assert_right_after_moving(vectors: Vectors, student_id: str) -> None:
+    """The student moves to where `vectors` has it; then whatever waited is due, too."""
+    store_vectors({student_id: vectors[student_id]})
+    with connection() as conn:
+        conn.execute("UPDATE freshness SET not_before = now()")
+    drain()
+    assert_graph_is_exact(vectors)
+
+
 def test_who_comes_back_after_a_deletion_leaves_no_edge_of_the_time_between(stores: None) -> None:
     vectors = students(60, 34)
     store_vectors(vectors)
@@ -93,12 +102,7 @@ def test_who_comes_back_after_a_deletion_leaves_no_edge_of_the_time_between(stor
     assert stored_lists()["S001"].keys() == {"S002"}
     # S001 is somebody else when we follow.
     update_neighbors._Copy.graph = graph
-    vectors["S001"] = -vectors["S002"]
-    store_vectors({"S001": vectors["S001"]})
-    with connection() as conn:
-        conn.execute("UPDATE freshness SET not_before = now()")
-    drain()
-    assert_graph_is_exact(vectors)
+    assert_right_after_moving({**vectors, "S001": -vectors["S002"]}, "S001")
 
 
 def test_a_newcomer_whom_another_worker_put_into_a_list_is_known_to_all(
@@ -126,12 +130,7 @@ def test_a_newcomer_whom_another_worker_put_into_a_list_is_known_to_all(
     assert "new" in stored_lists()["S000"]
     # The newcomer is somebody else when we follow.
     update_neighbors._Copy.graph = graph
-    vectors["new"] = -vectors["S000"]
-    store_vectors({"new": vectors["new"]})
-    with connection() as conn:
-        conn.execute("UPDATE freshness SET not_before = now()")
-    drain()
-    assert_graph_is_exact(vectors)
+    assert_right_after_moving({**vectors, "new": -vectors["S000"]}, "new")
 
 
 def test_recent_changes_are_not_pruned(stores: None) -> None:

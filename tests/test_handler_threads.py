@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 from starlette.testclient import TestClient
 
 from routes import handler_threads
@@ -10,9 +11,6 @@ from routes.handler_threads import quick_threads
 from tests.library import rows
 from tests.processes import eventually
 from workers.stores import connect
-
-# As many threads as Starlette has for handlers.
-ANY = 40
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'students'::regclass"
 
@@ -46,10 +44,13 @@ def test_more_reads_than_threads_are_all_answered(client: TestClient) -> None:
 
 def test_events_that_hang_leave_room_for_who_asks_how_the_process_is(client: TestClient) -> None:
     event = {"event_type": "student_added", "student_id": "S1"}
-    with ThreadPoolExecutor(ANY) as threads:
+    assert client.portal is not None
+    everywhere = client.portal.call(current_default_thread_limiter)
+    count = int(everywhere.total_tokens)
+    with ThreadPoolExecutor(count + 1) as threads:
         with connect() as somebody, somebody.transaction():
             somebody.execute("LOCK TABLE students IN ACCESS EXCLUSIVE MODE")
-            hanging = [threads.submit(client.post, "/events", json=event) for _ in range(ANY)]
-            eventually(lambda: rows(WAITING) != [(0,)])
-            assert client.get("/health/live").status_code == 200
-        assert [each.result().status_code for each in hanging] == [202] * ANY
+            hanging = [threads.submit(client.post, "/events", json=event) for _ in range(count)]
+            eventually(lambda: everywhere.borrowed_tokens == count)
+            assert threads.submit(client.get, "/health/live").result(30).status_code == 200
+        assert [each.result().status_code for each in hanging] == [202] * count

@@ -9,31 +9,6 @@ import structlog
 from workers.settings import settings
 
 
-class Lines:
-    """Writes our own lines beside the standard library's, as its handler would: whole, in turn with
-    the others, and without an error for who logs when they cannot be written.
-
-    A record of the standard library for each of them, of which there is one per request, would
-    double what they cost.
-    """
-
-    def __init__(self, handler: logging.StreamHandler[TextIO]) -> None:
-        self._handler = handler
-
-    def msg(self, line: str) -> None:
-        """One line."""
-        self._handler.acquire()
-        try:
-            self._handler.stream.write(line + self._handler.terminator)
-            self._handler.flush()
-        except Exception:  # noqa: BLE001, S110  # as logging does: there is nowhere to tell of it
-            pass
-        finally:
-            self._handler.release()
-
-    info = warning = error = critical = exception = debug = msg
-
-
 def configure_logging(stream: TextIO = sys.stdout) -> None:
     """Route structlog and the standard library's loggers to one stream in one format.
 
@@ -59,19 +34,17 @@ def configure_logging(stream: TextIO = sys.stdout) -> None:
             )
         ]
     )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
-    )
-    # The loggers are not cached: who configures anew, as commands do, means all of them.
-    structlog.configure(
-        processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: Lines(handler),
-        cache_logger_on_first_use=False,
     )
     # Uvicorn brings handlers of its own.
     for name in ("uvicorn", "uvicorn.error"):
