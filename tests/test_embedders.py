@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from tests.embeddings_server import EmbeddingsServer, Fault, vector_of
 from workers import embed_texts as embed_texts_module
@@ -23,7 +24,7 @@ from workers.errors import (
     ProviderRefusedError,
     ProviderUnavailableError,
 )
-from workers.hashing_embedder import HashingEmbedder
+from workers.hashing_embedder import WORD, HashingEmbedder
 from workers.openai_embedder import OpenAIEmbedder
 from workers.provider_limits import estimate_tokens
 from workers.settings import EmbeddingSpec, settings
@@ -54,6 +55,29 @@ def test_hashing_gives_unit_vectors_of_any_dimension(dimensions: int) -> None:
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-6)
     for vector in vectors:
         validate(vector, dimensions)
+
+
+def test_hashing_gives_what_scikit_learns_vectorizer_gives() -> None:
+    texts = [
+        TEXT,
+        "One word",
+        "naïve naïve Straße",
+        "अनुभव की बात",
+        "日本 の 本",
+        "İstanbul",
+        "!?",
+        "",
+    ]
+    vectorizer = HashingVectorizer(
+        n_features=300,
+        ngram_range=(1, 2),
+        dtype=np.float32,
+        tokenizer=lambda text: WORD.findall(text) or list(text),
+        token_pattern=None,
+    )
+    hashed = HashingEmbedder(EmbeddingSpec("hashing", 300)).embed_batch(texts)
+    assert np.array_equal(hashed, vectorizer.transform(texts).toarray())
+    assert hashed[:-1].any(axis=1).all()
 
 
 def test_hashing_is_the_same_in_every_process() -> None:

@@ -43,8 +43,8 @@ def embedder(spec: EmbeddingSpec) -> Embedder:
         if config.embedder == "openai"
         else "no OPENAI_API_KEY and no OPENAI_BASE_URL",
     )
-    # Imported when chosen: scikit-learn takes 90 MB and a second, the client a third of that, in
-    # each of the processes, most of which embed nothing.
+    # Imported when chosen: the client takes 30 MB and a third of a second in each of the processes,
+    # and most of them embed nothing.
     if chosen == "openai":
         from workers.openai_embedder import OpenAIEmbedder  # noqa: PLC0415  # see above
 
