@@ -1,7 +1,8 @@
 """The neighbour graph: updates, recall after churn, search, rebuild, memory.
 
 `python -m bench.neighbors [--students 10000 100000] [--dimensions 1536]` on the embedded stack.
-Beside Kinfold in the same run: the originals' design, and the exact NumPy limit.
+Beside Kinfold in the same run: the originals' design, and the exact NumPy limit. With
+SKETCH_SEARCH_MAX_STUDENTS=0 the larger population is searched by the index.
 """
 
 import argparse
@@ -20,10 +21,9 @@ from bench.populations import Population, blocks, store, store_all
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared
 from workers.check_neighbors import check_neighbors
-from workers.index_vectors import index_vectors
+from workers.index_vectors import Search, how_to_search, index_vectors
 from workers.neighbor_graph import NeighborGraph
 from workers.search_neighbors import compare, nearest, search_around
-from workers.settings import settings
 from workers.stores import connect, connection
 from workers.update_neighbors import load_graph, update_neighbors
 
@@ -178,21 +178,23 @@ def update_alone(population: Population) -> tuple[float, float, float]:
 
 
 def search_latency(population: Population) -> list[Figure]:
-    """Milliseconds of a search for one student: by the worker's matrix, or by the index."""
+    """Milliseconds of a search for one student, as a worker searches among so many."""
     with connection() as conn:
-        exact = len(population.ids) <= settings().exact_search_max_students
-        graph = NeighborGraph(conn, with_vectors=exact)
+        search = how_to_search(conn)
+        graph = NeighborGraph(conn, search)
         times = []
         for row in population.choose(200):
             query = np.array([graph.index[population.ids[row]]], np.int32)
-            if exact:
+            if search is Search.exact:
                 work = lambda: nearest(query, compare(graph, query), graph.depth)  # noqa: B023, E731
             else:
                 work = lambda: search_around(graph, query)  # noqa: B023, E731
             times.append(1000 * seconds(work))
-    how = "exact" if exact else "HNSW, with the surroundings"
     p50, p99 = np.percentile(times, [50, 99])
-    return [Figure(f"search ({how}), p50", p50, "ms"), Figure(f"search ({how}), p99", p99, "ms")]
+    return [
+        Figure(f"search ({search}), p50", p50, "ms"),
+        Figure(f"search ({search}), p99", p99, "ms"),
+    ]
 
 
 def compare_lists(

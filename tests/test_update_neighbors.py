@@ -25,7 +25,7 @@ from tests.graph import (
 )
 from workers.attempt import attempt
 from workers.freshness import Kind
-from workers.index_vectors import index_vectors
+from workers.index_vectors import Search, how_to_search, index_vectors
 from workers.neighbor_graph import NeighborGraph
 from workers.read_student import read_neighbors
 from workers.rebuild_neighbors import rebuild_neighbors
@@ -112,18 +112,22 @@ WorkerSteps = st.lists(
 )
 
 
+@pytest.mark.parametrize("search", [Search.exact, Search.sketched])
 @given(WorkerSteps, st.integers(1, 12))
 @examples(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whichever_worker_gets_the_next_batch_its_copy_is_what_is_stored(
     stores: None,
     small_vectors: None,
     monkeypatch: pytest.MonkeyPatch,
+    search: Search,
     steps: list[tuple[str, int, int, int, int]],
     batch_size: int,
 ) -> None:
     monkeypatch.setenv("NEIGHBOR_BATCH_SIZE", str(batch_size))
+    if search is Search.sketched:
+        monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
     settings.cache_clear()
     begin_anew()
     vectors = {f"S{i:03}": v for i, v in enumerate(clustered(np.random.default_rng(0), 30, 16))}
@@ -148,7 +152,8 @@ def test_whichever_worker_gets_the_next_batch_its_copy_is_what_is_stored(
         if _Copy.graph is not None:
             assert_copy_is_what_is_stored(_Copy.graph)
     drain()
-    assert_graph_is_exact(vectors)
+    if search is Search.exact:
+        assert_graph_is_exact(vectors)
     with connection() as conn:
         errors = conn.execute("SELECT error FROM attempts WHERE error IS NOT NULL").fetchall()
     assert errors == []
@@ -190,16 +195,20 @@ def test_ten_percent_churn_leaves_recall_at_one(stores: None) -> None:
     assert_graph_is_exact(vectors)
 
 
-def test_with_the_index_recall_stays_above_99_percent(
-    stores: None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("search", [Search.sketched, Search.indexed])
+def test_with_sketches_or_the_index_recall_stays_above_99_percent(
+    stores: None, monkeypatch: pytest.MonkeyPatch, search: Search
 ) -> None:
     rng = np.random.default_rng(2)
     vectors = {f"S{i:04}": v for i, v in enumerate(clustered(rng, 1500, 256))}
     store_vectors(vectors)
     monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
+    if search is Search.indexed:
+        monkeypatch.setenv("SKETCH_SEARCH_MAX_STUDENTS", "0")
     settings.cache_clear()
     with connect() as conn:
-        assert index_vectors(conn)
+        assert index_vectors(conn) == (search is Search.indexed)
+        assert how_to_search(conn) is search
     drain()
     for _ in range(3):
         ids = rng.choice(sorted(vectors), 100, replace=False).tolist()

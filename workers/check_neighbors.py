@@ -11,7 +11,6 @@ from psycopg.types.json import Jsonb
 from workers.check_command import print_check
 from workers.neighbor_graph import READ_IDS, READ_LISTS, model_parameters, read_vectors
 from workers.queries import query
-from workers.search_neighbors import threshold
 from workers.settings import settings
 from workers.stores import connection
 
@@ -125,7 +124,7 @@ def _compare_with_exact(
         if student_id in column:
             sims[row, column[student_id]] = -np.inf
         best = np.sort(sims[row])[::-1][: settings().max_neighbors]
-        best = best[best >= threshold()]
+        best = best[best >= settings().least_similarity]
         errors += [abs(float(sims[row, column[b]]) - sim) for b, sim in held.items()]
         if len(best):
             right = sum(float(sims[row, column[b]]) >= float(best[-1]) - TIE for b in held)

@@ -1,6 +1,7 @@
 """The HNSW index over the current model's vectors, built CONCURRENTLY."""
 
 import hashlib
+from enum import StrEnum
 
 import psycopg
 import structlog
@@ -22,8 +23,16 @@ BUILD_MEMORY = "512MB"
 log = structlog.get_logger()
 
 
+class Search(StrEnum):
+    """How a worker finds who is near."""
+
+    exact = "exact"  # everyone's vector is in its memory
+    sketched = "sketched"  # everyone's sketch is, and Postgres compares
+    indexed = "indexed"  # Postgres looks into its index
+
+
 def index_vectors(conn: psycopg.Connection) -> bool:
-    """Build the index if the population has outgrown exact search and there is none.
+    """Build the index if the population has outgrown sketches and there is none.
 
     Below that it would only make every update slower.
 
@@ -35,7 +44,7 @@ def index_vectors(conn: psycopg.Connection) -> bool:
         Whether an index was built.
     """
     model, dimensions = settings().model, settings().embedding_dimensions
-    if _population(conn) <= settings().exact_search_max_students or index_is_ready(conn):
+    if _population(conn) <= settings().sketch_search_max_students or index_is_ready(conn):
         return False
     name = _index_name()
     parts = {
@@ -51,9 +60,14 @@ def index_vectors(conn: psycopg.Connection) -> bool:
     return True
 
 
-def search_is_exact(conn: psycopg.Connection) -> bool:
-    """Whether to compare with everyone: a small population, or no index over a large one yet."""
-    return _population(conn) <= settings().exact_search_max_students or not index_is_ready(conn)
+def how_to_search(conn: psycopg.Connection) -> Search:
+    """By the population; by sketches also where an index is yet to be built."""
+    population = _population(conn)
+    if population <= settings().exact_search_max_students:
+        return Search.exact
+    if population <= settings().sketch_search_max_students or not index_is_ready(conn):
+        return Search.sketched
+    return Search.indexed
 
 
 def index_is_ready(conn: psycopg.Connection) -> bool:

@@ -37,7 +37,7 @@ from workers.neighbor_graph import (
 from workers.queries import query
 from workers.repair_lists import Edges, Indexes, Similarities, compare_lists, rank
 from workers.runs import Hold, RunKind, create_run, held_run, read_run
-from workers.search_neighbors import clamp, threshold
+from workers.search_neighbors import clamp
 from workers.settings import settings
 from workers.stores import close_stores, connection, open_stores, transaction
 from workers.write_edges import write_edges
@@ -114,7 +114,7 @@ def _rebuild(hold: Hold, on_progress: Callable[[UUID], None]) -> None:
         _reader(rebuild),
         count,
         depth,
-        threshold(),
+        settings().least_similarity,
         held_rows=settings().rebuild_block_rows,
         first=first,
     )

@@ -1,4 +1,6 @@
-"""Who is near a moved student: one matrix product up to some tens of thousands, HNSW beyond."""
+"""Who is near a moved student: by one matrix product among tens of thousands, by sketches among
+hundreds of thousands, by an HNSW index among more.
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,22 +14,32 @@ from psycopg import sql
 from workers.metrics import NEIGHBORS_OUT_OF_RANGE
 from workers.neighbor_graph import NeighborGraph
 from workers.queries import query
-from workers.repair_lists import Edges, Indexes, Similarities, floors, occupied, pair_keys
+from workers.repair_lists import (
+    Edges,
+    Indexes,
+    Similarities,
+    among,
+    occupied,
+    pair_keys,
+)
 from workers.settings import settings
+from workers.sketches import Sketches
 from workers.stores import transaction
 
 SET_EF_SEARCH = query("search_index.set_ef_search")
 SEARCH_INDEX = query("search_index.search_index")
+COMPARE_IN_ONE_PASS = query("search_index.compare_in_one_pass")
 COMPARE_PAIRS = query("search_index.compare_pairs")
 
 # With the index, a moved student is offered to the lists of this many students around it: in whose
 # list it belongs is often not among its own nearest. Of 50, 75 and 100 these found 92, 98 and 99 %.
 SURROUNDINGS = 100
 SEARCH_CONNECTIONS = 2
+# From so many pairs per student on they are compared in one pass over all vectors: of 100,000, it
+# takes 120 ms and 1.3 us a pair, and to look up both vectors of a pair 4 us.
+ONE_PASS_SHARE = 0.4
 MOST_OFFERS_PER_LIST = 2
 ROUNDING = 1e-5
-# A similarity of zero is no similarity, also when the threshold is zero.
-SMALLEST_SIMILARITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,11 +60,6 @@ class Found:
 
     own: Edges
     offers: Edges
-
-
-def threshold() -> float:
-    """The least similarity of a neighbour."""
-    return max(settings().similarity_threshold, SMALLEST_SIMILARITY)
 
 
 def compare(graph: NeighborGraph, moved: Indexes) -> Similarities:
@@ -77,12 +84,7 @@ def find_exact(graph: NeighborGraph, moved: Indexes, sims: Similarities) -> Foun
     """Everything, from the similarities to everyone."""
     is_moved = np.zeros(graph.size, bool)
     is_moved[moved] = True
-    floor = floors(
-        graph.members[: graph.size],
-        graph.sims[: graph.size],
-        least=settings().least_members,
-        threshold=threshold(),
-    )
+    floor = graph.entries[: graph.size].copy()
     floor[is_moved] = np.inf  # their own lists are searched, not repaired
     fits = sims >= floor
     if np.count_nonzero(fits) > MOST_OFFERS_PER_LIST * graph.depth * graph.size:
@@ -91,7 +93,8 @@ def find_exact(graph: NeighborGraph, moved: Indexes, sims: Similarities) -> Foun
         among_best = np.zeros_like(fits)
         np.put_along_axis(among_best, best, values=True, axis=0)
         fits &= among_best
-    rows, others = np.nonzero(fits)
+    places = np.flatnonzero(fits)  # fifteen times as fast as nonzero() of two dimensions
+    rows, others = np.divmod(places, graph.size)
     offers = Edges(others.astype(np.int32), moved[rows], clamp(sims[rows, others]))
     return Found(nearest(moved, sims, graph.depth), offers)
 
@@ -102,11 +105,18 @@ def nearest(queries: Indexes, sims: Similarities, depth: int) -> Edges:
     count = min(depth, sims.shape[1])
     best = np.argpartition(sims, sims.shape[1] - count, axis=1)[:, -count:]
     near = np.take_along_axis(sims, best, axis=1)
-    rows, places = np.nonzero(near >= threshold())
+    rows, places = np.nonzero(near >= settings().least_similarity)
     return Edges(queries[rows], best[rows, places].astype(np.int32), clamp(near[rows, places]))
 
 
 def search_around(graph: NeighborGraph, moved: Indexes) -> Edges:
+    """Who is near moved students, by sketches or by the index."""
+    if graph.sketches is None:
+        return search_index(graph, moved)
+    return search_sketches(graph, graph.sketches, moved)
+
+
+def search_index(graph: NeighborGraph, moved: Indexes) -> Edges:
     """The nearest of each moved student by the index, its surroundings included.
 
     The batch is shared out to `SEARCH_CONNECTIONS`, because Postgres searches with one core each.
@@ -122,36 +132,55 @@ def search_around(graph: NeighborGraph, moved: Indexes) -> Edges:
     with ThreadPoolExecutor(SEARCH_CONNECTIONS) as threads:
         for found in threads.map(search, shares):
             near = near.join(found)
-    return near.where(near.sim >= threshold())
+    return near.where(near.sim >= settings().least_similarity)
 
 
-def find_indexed(
+def search_sketches(graph: NeighborGraph, sketches: Sketches, moved: Indexes) -> Edges:
+    """The nearest of each moved student by its sketch, and all whose lists it belongs in."""
+    floor = graph.entries[: graph.size].copy()
+    floor[moved] = np.inf  # their own lists are searched, not repaired
+    maybe = sketches.near(moved, floor, graph.depth)
+    with transaction() as conn:
+        if len(maybe) > ONE_PASS_SHARE * graph.size:
+            conn.execute(COMPARE_IN_ONE_PASS)
+        near = compare_pairs(conn, graph, np.sort(pair_keys(maybe.a, maybe.b)))
+    return near.where(near.sim >= settings().least_similarity)
+
+
+def find_around(
     conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, held: Pairs, near: Edges
 ) -> Found:
-    """The index's answer, with who was near before: old lists, and lists that held a moved student.
+    """What was found, with who was near before: old lists, and lists that held a moved student.
 
-    The index now and then looks in a wrong region and misses everyone there; who was near before
+    An index now and then looks in a wrong region and misses everyone there; who was near before
     is seldom far away now.
     """
     before = occupied(moved, graph.members[moved], graph.sims[moved])
-    pairs = np.setdiff1d(
-        np.concatenate([pair_keys(before.a, before.b), pair_keys(held.members, held.owners)]),
-        pair_keys(near.a, near.b),
-    )
-    near = near.join(_compare_pairs(conn, graph, pairs))
+    pairs = np.union1d(pair_keys(before.a, before.b), pair_keys(held.members, held.owners))
+    pairs = pairs[~among(pairs, pair_keys(near.a, near.b))]
+    near = near.join(compare_pairs(conn, graph, pairs))
     from_others = near.reversed()
     of_moved = np.isin(from_others.a, moved)
     # Of two that moved one may have found the other, and not the other way round.
     own = near.fill(from_others.where(of_moved))
-    return Found(own.where(own.sim >= threshold()), from_others.where(~of_moved))
+    offers = from_others.where(~of_moved)
+    return Found(
+        own.where(own.sim >= settings().least_similarity),
+        offers.where(offers.sim >= graph.entries[offers.a]),
+    )
 
 
-def refill_indexed(
+def refill_around(
     conn: psycopg.Connection, graph: NeighborGraph, short: Indexes, left: Edges
 ) -> Edges:
-    """For lists that have become too short: the index's answer, and what is left of them."""
-    near = _search(conn, graph, short, graph.depth)
-    return near.where(near.sim >= threshold()).fill(left)
+    """For lists that have become too short: who is near by sketches or index, and what is left."""
+    if graph.sketches is None:
+        near = _search(conn, graph, short, graph.depth)
+    else:
+        nobodys = np.full(graph.size, np.inf, np.float32)
+        maybe = graph.sketches.near(short, nobodys, graph.depth)
+        near = compare_pairs(conn, graph, np.sort(pair_keys(maybe.a, maybe.b)))
+    return near.where(near.sim >= settings().least_similarity).fill(left)
 
 
 def holders(graph: NeighborGraph, moved: Indexes) -> Pairs:
@@ -200,18 +229,24 @@ def _search(conn: psycopg.Connection, graph: NeighborGraph, queries: Indexes, mo
     return near
 
 
-def _compare_pairs(
+def compare_pairs(
     conn: psycopg.Connection, graph: NeighborGraph, pairs: NDArray[np.int64]
 ) -> Edges:
-    """Edges of pairs as `pair_keys` numbers them; a pair is left out if one has no vector."""
+    """Edges of ordered pairs, numbered by `pair_keys`; a pair is left out if one has no vector."""
     if not len(pairs):
         return Edges.none()
+    a, b = (pairs >> 32).astype(np.int32), pairs.astype(np.int32)
+    owners, starts = np.unique(a, return_index=True)
+    others = "\n".join(graph.names(b))
+    if others.count("\n") != len(b) - 1:
+        raise ValueError("an id holds a line break")
     statement = sql.SQL(COMPARE_PAIRS).format(**_model())
-    names = {
-        "a": graph.names((pairs >> 32).astype(np.int32)),
-        "b": graph.names(pairs.astype(np.int32)),
-    }
-    return _edges(graph, conn.execute(statement, names, binary=True).fetchall())
+    asked = {"owners": graph.names(owners), "starts": (starts + 1).tolist(), "others": others}
+    row = conn.execute(statement, asked, binary=True).fetchone()
+    if row is None or row[0] is None:
+        return Edges.none()
+    found = np.array(row[0]) - 1
+    return Edges(a[found], b[found], clamp(np.array(row[1], np.float32)))
 
 
 def _edges(graph: NeighborGraph, rows: Sequence[tuple[str, str, float]]) -> Edges:

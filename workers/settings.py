@@ -23,6 +23,7 @@ from workers.events import POST_DIMENSIONS, Action
 
 OPENAI_DEFAULT_MODEL = "text-embedding-3-small"
 HASHING_MODEL = "hashing-words-v1"
+SMALLEST_SIMILARITY = 1e-6
 
 
 class Codec(StrEnum):
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     neighbor_slack: int = Field(default=10, ge=0, le=200)
     neighbor_batch_size: int = Field(default=500, ge=1, le=1000)
     exact_search_max_students: int = Field(default=25_000, ge=0)
+    sketch_search_max_students: int = Field(default=200_000, ge=0)
     rebuild_block_rows: int = Field(default=8192, ge=1, le=100_000)
 
     document_codec: Codec = Codec.int8
@@ -194,6 +196,11 @@ class Settings(BaseSettings):
             "hide_post": self.hide_weight,
             "dislike_post": self.dislike_weight,
         }
+
+    @property
+    def least_similarity(self) -> float:
+        """Of a neighbour; a similarity of zero is none, also when the threshold is zero."""
+        return max(self.similarity_threshold, SMALLEST_SIMILARITY)
 
     @property
     def least_members(self) -> int:

@@ -22,7 +22,7 @@ from workers.attempt import Outcome, attempt
 from workers.errors import LostChangeError
 from workers.freshness import Batch, Kind, WakeUp
 from workers.graph_changes import lock_graph, record_change, turn
-from workers.index_vectors import search_is_exact
+from workers.index_vectors import Search, how_to_search
 from workers.neighbor_graph import (
     NeighborGraph,
     delete_strays,
@@ -44,13 +44,12 @@ from workers.search_neighbors import (
     Pairs,
     compare,
     compare_again,
+    find_around,
     find_exact,
-    find_indexed,
     holders,
     nearest,
-    refill_indexed,
+    refill_around,
     search_around,
-    threshold,
 )
 from workers.settings import settings
 from workers.stores import connection, transaction
@@ -145,7 +144,7 @@ def _update(batch: Batch) -> Outcome:
     gone = [key for key in batch.claims if key not in vectors and key in graph.index]
     moved = np.concatenate([graph.move(vectors), graph.blank(gone)])
     # The expensive part, before the turn to write.
-    seen = compare(graph, moved) if graph.with_vectors else search_around(graph, moved)
+    seen = compare(graph, moved) if graph.search is Search.exact else search_around(graph, moved)
     with transaction() as conn:
         lock_graph(conn)
         touched = graph.sync(conn)
@@ -157,7 +156,7 @@ def _update(batch: Batch) -> Outcome:
         if isinstance(seen, Edges):
             # Whoever has gone since the search cannot be a neighbour.
             seen = seen.where(~np.isin(seen.b, touched))
-            found = find_indexed(conn, graph, moved, held, seen)
+            found = find_around(conn, graph, moved, held, seen)
         else:
             found = find_exact(graph, moved, compare_again(graph, moved, seen, touched))
         lists = _new_lists(conn, graph, moved, held, found)
@@ -166,7 +165,7 @@ def _update(batch: Batch) -> Outcome:
         write_edges(conn, graph.ids, lists.difference(), _causes(graph, lists, moved, events))
         seq = record_change(conn, moved=graph.names(moved), changed=changed)
         again = freshness.mark_done(conn, batch, ours)
-    graph.members[lists.owners], graph.sims[lists.owners] = lists.new
+    graph.set_lists(lists.owners, *lists.new)
     graph.seq = seq
     graph.moved = len(moved)
     return Outcome(done=ours, wake_ups=freshness.wake_ups(Kind.student_neighbors, again))
@@ -180,14 +179,13 @@ def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
         except LostChangeError as error:
             log.warning("graph_copy_lost", seq=error.seq)
         else:
-            grown = graph.size > settings().exact_search_max_students
-            if not (graph.with_vectors and grown and not search_is_exact(conn)):
+            if graph.size <= graph.most or how_to_search(conn) is graph.search:
                 return graph
     if has_other_models(conn):
         with conn.transaction():
             lock_graph(conn)
             delete_strays(conn)
-    _Copy.graph = NeighborGraph(conn, with_vectors=search_is_exact(conn))
+    _Copy.graph = NeighborGraph(conn, how_to_search(conn))
     return _Copy.graph
 
 
@@ -217,15 +215,15 @@ def _new_lists(
         is_moved,
         _by_row(found.offers, others),
         least=settings().least_members,
-        threshold=threshold(),
+        threshold=settings().least_similarity,
     )
     short = others[repaired.short]
     if len(short):
         left = occupied(short, repaired.members[repaired.short], repaired.sims[repaired.short])
         refill = (
             nearest(short, compare(graph, short), depth)
-            if graph.with_vectors
-            else refill_indexed(conn, graph, short, left)
+            if graph.search is Search.exact
+            else refill_around(conn, graph, short, left)
         )
         repaired.members[repaired.short], repaired.sims[repaired.short] = rank(
             _by_row(refill, short), len(short), depth
