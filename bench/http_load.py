@@ -32,12 +32,17 @@ class _Tally:
 
 
 def request(
-    method: str, path: str, body: bytes = b"", content_type: str = "application/json"
+    method: str,
+    path: str,
+    body: bytes = b"",
+    content_type: str = "application/json",
+    key: str | None = None,
 ) -> bytes:
-    """The bytes of a request."""
+    """The bytes of a request, with an API key if one is given."""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        + (f"Authorization: Bearer {key}\r\n" if key else "")
+        + f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -1,12 +1,14 @@
 """Reads of what is derived at 1, 16 and 100 connections, beside the route that does nothing.
 
 `python -m bench.reads [--students 10000] [--seconds 4]` on the embedded stack: one web process, and
-for what is read most also one for each core.
+for what is read most also one for each core, as in production: each request's key is checked, and
+logged as JSON.
 Documents' and users' reads are measured where their data is, by bench/documents.py and
 bench/users.py.
 """
 
 import argparse
+import hashlib
 import itertools
 import os
 import time
@@ -31,6 +33,11 @@ PROCESSES = os.cpu_count() or 1
 # The first of them is ready before the others.
 ALL_STARTED_S = 5.0
 STEADY = ("/students/{student_id}", "/students/{student_id}/neighbors")
+KEY = "the key of this bench"
+PRODUCTION = {
+    "KINFOLD_ENV": "production",
+    "API_KEYS": f"bench:read:{hashlib.sha256(KEY.encode()).hexdigest()}",
+}
 
 
 def main() -> None:
@@ -51,7 +58,7 @@ def measure(students: int, seconds: float) -> list[Figure]:
     """Rates and latencies of each."""
     examples = _examples(students)
     figures: list[Figure] = []
-    with running(["web"]) as (port, _):
+    with running(["web"], **PRODUCTION) as (port, _):
         for connections in CONNECTIONS:
             nothing = _load(port, lambda: NOTHING, connections, seconds)
             figures += _figures(NOTHING, connections, nothing, None)
@@ -65,7 +72,7 @@ def measure(students: int, seconds: float) -> list[Figure]:
                 Figure(f"{name}, p50", load.p50_ms, "ms"),
                 Figure(f"{name}, p99", load.p99_ms, "ms"),
             ]
-    with running(["web"], WEB_CONCURRENCY=PROCESSES) as (port, _):
+    with running(["web"], WEB_CONCURRENCY=PROCESSES, **PRODUCTION) as (port, _):
         time.sleep(ALL_STARTED_S)
         for path in STEADY:
             load = _load(port, examples[path], 16, seconds)
@@ -82,7 +89,7 @@ def _load(
 ) -> Load:
     def requests() -> Iterator[bytes]:
         while True:
-            yield request("GET", example())
+            yield request("GET", example(), key=KEY)
 
     load = run_load(port, requests(), connections=connections, seconds=seconds, rate=rate)
     assert set(load.statuses) == {200}, load.statuses
