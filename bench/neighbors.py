@@ -21,7 +21,8 @@ from bench.populations import Population, blocks, store, store_all
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared
 from workers.check_neighbors import check_neighbors
-from workers.index_vectors import Search, how_to_search, index_vectors
+from workers.how_to_search import Search, how_to_search
+from workers.index_vectors import index_vectors
 from workers.neighbor_graph import NeighborGraph
 from workers.search_neighbors import compare, nearest, search_around
 from workers.stores import connect, connection

@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.graph import clustered, drain, exact_similarities, store_vectors
-from workers.index_vectors import Search
+from workers.how_to_search import Search
 from workers.neighbor_graph import NeighborGraph
-from workers.repair_lists import Edges, occupied, pair_keys
+from workers.repair_lists import Edges, Indexes, occupied, pair_keys
 from workers.search_neighbors import (
     COMPARE_IN_ONE_PASS,
     compare_pairs,
@@ -30,6 +30,10 @@ def sixty_students() -> dict[str, NDArray[np.float32]]:
     return vectors
 
 
+def nobody() -> Indexes:
+    return np.empty(0, np.int32)
+
+
 def test_whoever_was_near_before_is_found_without_the_index() -> None:
     vectors = sixty_students()
     vectors["S07"] = (vectors["S07"] + vectors["S08"]) / 2
@@ -38,7 +42,7 @@ def test_whoever_was_near_before_is_found_without_the_index() -> None:
         graph = NeighborGraph(conn, Search.indexed)
         moved = np.array([graph.index["S07"]], np.int32)
         held = holders(graph, moved)
-        found = find_around(conn, graph, moved, held, Edges.none())
+        found = find_around(conn, graph, moved, held, Edges.none(), nobody())
     exact = exact_similarities(vectors)["S07"]
     own = dict(zip(graph.names(found.own.b), found.own.sim.tolist(), strict=True))
     listed = set(graph.names(graph.members[moved[0]][graph.members[moved[0]] >= 0]))
@@ -53,6 +57,23 @@ def test_whoever_was_near_before_is_found_without_the_index() -> None:
     assert set(graph.names(found.offers.b)) == {"S07"}
 
 
+def test_whoever_has_moved_meanwhile_is_compared() -> None:
+    exact = exact_similarities(sixty_students())["S07"]
+    with connection() as conn:
+        graph = NeighborGraph(conn, Search.indexed)
+        moved = np.array([graph.index["S07"]], np.int32)
+        held = holders(graph, moved)
+        before = {*graph.names(graph.members[moved[0]]), *graph.names(held.owners)}
+        others = [name for name in graph.ids if name not in before | {"S07"} and exact[name] > 0.1]
+        touched = np.array([graph.index[name] for name in others], np.int32)
+        found = find_around(conn, graph, moved, held, Edges.none(), touched)
+    own = dict(zip(graph.names(found.own.b), found.own.sim.tolist(), strict=True))
+    assert others
+    assert {name: own[name] for name in others} == pytest.approx(
+        {name: exact[name] for name in others}, abs=1e-6
+    )
+
+
 def test_of_two_that_moved_together_each_is_compared_with_the_other() -> None:
     sixty_students()
     with connection() as conn:
@@ -60,7 +81,7 @@ def test_of_two_that_moved_together_each_is_compared_with_the_other() -> None:
         moved = np.array([graph.index["S07"], graph.index["S08"]], np.int32)
         graph.members[moved] = -1
         one_way = Edges(moved[:1], moved[1:], np.array([0.9], np.float32))
-        found = find_around(conn, graph, moved, holders(graph, moved), one_way)
+        found = find_around(conn, graph, moved, holders(graph, moved), one_way, nobody())
     own = dict(zip(zip(found.own.a, found.own.b, strict=True), found.own.sim, strict=True))
     assert own[moved[0], moved[1]] == own[moved[1], moved[0]] == np.float32(0.9)
     assert not np.isin(found.offers.a, moved).any()

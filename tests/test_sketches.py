@@ -91,7 +91,9 @@ def test_sketches_of_a_population_that_has_grown_or_moved_much_are_outdated() ->
     vectors = students(3000, 16)
     everybody = np.arange(3000, dtype=np.int32)
     moved, grown = Sketches([vectors], 3000), Sketches([vectors], 3000)
-    for _ in range(MOVED):
+    moved.set(everybody, vectors, 3000)
+    moved.calibrate(*lists_of(vectors))
+    for _ in range(MOVED - 1):
         moved.set(everybody, vectors, 3000)
         assert not moved.outdated
     moved.set(everybody[:1], vectors[:1], 3000)

@@ -25,11 +25,12 @@ from tests.graph import (
 )
 from workers.attempt import attempt
 from workers.freshness import Kind
-from workers.index_vectors import Search, how_to_search, index_vectors
+from workers.how_to_search import Search, how_to_search
+from workers.index_vectors import index_vectors
 from workers.neighbor_graph import NeighborGraph
 from workers.read_student import read_neighbors
 from workers.rebuild_neighbors import rebuild_neighbors
-from workers.repair_lists import occupied
+from workers.repair_lists import floors, occupied
 from workers.runs import RunKind, create_run
 from workers.settings import settings
 from workers.stores import connect, connection, transaction
@@ -174,6 +175,9 @@ def assert_copy_is_what_is_stored(graph: NeighborGraph) -> None:
     edges = occupied(np.arange(graph.size, dtype=np.int32), graph.members, graph.sims)
     held = zip(graph.names(edges.a), graph.names(edges.b), edges.sim.tolist(), strict=True)
     assert {(a, b): np.float32(sim) for a, b, sim in rows} == {(a, b): sim for a, b, sim in held}
+    threshold = settings().least_similarity
+    entries = floors(graph.sims, least=settings().least_members, threshold=threshold)
+    assert np.array_equal(graph.entries, entries)
 
 
 def test_ten_percent_churn_leaves_recall_at_one(stores: None) -> None:
@@ -210,6 +214,7 @@ def test_with_sketches_or_the_index_recall_stays_above_99_percent(
         assert index_vectors(conn) == (search is Search.indexed)
         assert how_to_search(conn) is search
     drain()
+    forget_graph()  # from here on sketches know the lists
     for _ in range(3):
         ids = rng.choice(sorted(vectors), 100, replace=False).tolist()
         moved = dict(zip(ids, clustered(rng, 100, 256), strict=True))

@@ -7,7 +7,8 @@ from psycopg import sql
 
 from tests.facts import rows
 from tests.graph import clustered, drain, raise_neighbors, store_vectors
-from workers.index_vectors import Search, how_to_search, index_is_ready, index_vectors
+from workers.how_to_search import Search, how_to_search
+from workers.index_vectors import index_is_ready, index_vectors
 from workers.search_neighbors import SEARCH_INDEX
 from workers.settings import settings
 from workers.stores import connect, connection, transaction
@@ -44,6 +45,7 @@ def test_at_20000_rows_the_search_uses_the_index(
     stores: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMBEDDING_DIMENSIONS", "32")
+    monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
     monkeypatch.setenv("SKETCH_SEARCH_MAX_STUDENTS", str(ROWS - 1))
     settings.cache_clear()
     fill(ROWS, 32)

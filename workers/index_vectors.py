@@ -1,7 +1,6 @@
 """The HNSW index over the current model's vectors, built CONCURRENTLY."""
 
 import hashlib
-from enum import StrEnum
 
 import psycopg
 import structlog
@@ -23,14 +22,6 @@ BUILD_MEMORY = "512MB"
 log = structlog.get_logger()
 
 
-class Search(StrEnum):
-    """How a worker finds who is near."""
-
-    exact = "exact"  # everyone's vector is in its memory
-    sketched = "sketched"  # everyone's sketch is, and Postgres compares
-    indexed = "indexed"  # Postgres looks into its index
-
-
 def index_vectors(conn: psycopg.Connection) -> bool:
     """Build the index if the population has outgrown sketches and there is none.
 
@@ -44,7 +35,8 @@ def index_vectors(conn: psycopg.Connection) -> bool:
         Whether an index was built.
     """
     model, dimensions = settings().model, settings().embedding_dimensions
-    if _population(conn) <= settings().sketch_search_max_students or index_is_ready(conn):
+    most = max(settings().exact_search_max_students, settings().sketch_search_max_students)
+    if count_vectors(conn) <= most or index_is_ready(conn):
         return False
     name = _index_name()
     parts = {
@@ -60,22 +52,12 @@ def index_vectors(conn: psycopg.Connection) -> bool:
     return True
 
 
-def how_to_search(conn: psycopg.Connection) -> Search:
-    """By the population; by sketches also where an index is yet to be built."""
-    population = _population(conn)
-    if population <= settings().exact_search_max_students:
-        return Search.exact
-    if population <= settings().sketch_search_max_students or not index_is_ready(conn):
-        return Search.sketched
-    return Search.indexed
-
-
 def index_is_ready(conn: psycopg.Connection) -> bool:
     """Whether searches can use an index over the current model's vectors."""
     return conn.execute(FIND, {"name": _index_name()}).fetchone() == (True,)
 
 
-def _population(conn: psycopg.Connection) -> int:
+def count_vectors(conn: psycopg.Connection) -> int:
     """How many students the current model knows."""
     model, dimensions = settings().model, settings().embedding_dimensions
     row = conn.execute(COUNT, {"model": model, "dimensions": dimensions}).fetchone()

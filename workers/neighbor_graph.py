@@ -13,7 +13,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from workers.graph_changes import CHANGES_KEPT_S, newest_change, read_changes, record_change
-from workers.index_vectors import Search
+from workers.how_to_search import Search
 from workers.queries import query
 from workers.repair_lists import Edges, Indexes, Similarities, floors, rank
 from workers.settings import settings
@@ -73,7 +73,7 @@ class NeighborGraph:
         return len(self.ids)
 
     @property
-    def most(self) -> float:
+    def most_students(self) -> float:
         """Up to how many students they are searched as this copy does."""
         limits = {
             Search.exact: settings().exact_search_max_students,

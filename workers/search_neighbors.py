@@ -39,6 +39,9 @@ SEARCH_CONNECTIONS = 2
 # takes 120 ms and 1.3 us a pair, and to look up both vectors of a pair 4 us.
 ONE_PASS_SHARE = 0.4
 MOST_OFFERS_PER_LIST = 2
+# Lists that are refilled from sketches at a time, because memory grows with them.
+REFILLED_TOGETHER = 500
+LOW = 2**32 - 1
 ROUNDING = 1e-5
 
 
@@ -143,20 +146,29 @@ def search_sketches(graph: NeighborGraph, sketches: Sketches, moved: Indexes) ->
     with transaction() as conn:
         if len(maybe) > ONE_PASS_SHARE * graph.size:
             conn.execute(COMPARE_IN_ONE_PASS)
-        near = compare_pairs(conn, graph, np.sort(pair_keys(maybe.a, maybe.b)))
+        near = compare_pairs(conn, graph, pair_keys(maybe.a, maybe.b))
     return near.where(near.sim >= settings().least_similarity)
 
 
 def find_around(
-    conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, held: Pairs, near: Edges
+    conn: psycopg.Connection,
+    graph: NeighborGraph,
+    moved: Indexes,
+    held: Pairs,
+    near: Edges,
+    touched: Indexes,
 ) -> Found:
     """What was found, with who was near before: old lists, and lists that held a moved student.
 
-    An index now and then looks in a wrong region and misses everyone there; who was near before
-    is seldom far away now.
+    So is everybody whom others have moved since (`touched`): their batch may have compared itself
+    with where these were before. An index now and then looks in a wrong region and misses everyone
+    there; who was near before is seldom far away now.
     """
     before = occupied(moved, graph.members[moved], graph.sims[moved])
+    meanwhile = Pairs(np.repeat(moved, len(touched)), np.tile(touched, len(moved)))
     pairs = np.union1d(pair_keys(before.a, before.b), pair_keys(held.members, held.owners))
+    pairs = np.union1d(pairs, pair_keys(meanwhile.owners, meanwhile.members))
+    pairs = pairs[pairs >> 32 != pairs & LOW]
     pairs = pairs[~among(pairs, pair_keys(near.a, near.b))]
     near = near.join(compare_pairs(conn, graph, pairs))
     from_others = near.reversed()
@@ -177,9 +189,11 @@ def refill_around(
     if graph.sketches is None:
         near = _search(conn, graph, short, graph.depth)
     else:
+        near = Edges.none()
         nobodys = np.full(graph.size, np.inf, np.float32)
-        maybe = graph.sketches.near(short, nobodys, graph.depth)
-        near = compare_pairs(conn, graph, np.sort(pair_keys(maybe.a, maybe.b)))
+        for part in np.array_split(short, 1 + len(short) // REFILLED_TOGETHER):
+            maybe = graph.sketches.near(part, nobodys, graph.depth)
+            near = near.join(compare_pairs(conn, graph, pair_keys(maybe.a, maybe.b)))
     return near.where(near.sim >= settings().least_similarity).fill(left)
 
 
@@ -232,9 +246,10 @@ def _search(conn: psycopg.Connection, graph: NeighborGraph, queries: Indexes, mo
 def compare_pairs(
     conn: psycopg.Connection, graph: NeighborGraph, pairs: NDArray[np.int64]
 ) -> Edges:
-    """Edges of ordered pairs, numbered by `pair_keys`; a pair is left out if one has no vector."""
+    """Edges of pairs as `pair_keys` numbers them; a pair is left out if one has no vector."""
     if not len(pairs):
         return Edges.none()
+    pairs = np.sort(pairs)
     a, b = (pairs >> 32).astype(np.int32), pairs.astype(np.int32)
     owners, starts = np.unique(a, return_index=True)
     others = "\n".join(graph.names(b))
@@ -242,7 +257,8 @@ def compare_pairs(
         raise ValueError("an id holds a line break")
     statement = sql.SQL(COMPARE_PAIRS).format(**_model())
     asked = {"owners": graph.names(owners), "starts": (starts + 1).tolist(), "others": others}
-    row = conn.execute(statement, asked, binary=True).fetchone()
+    # Not prepared: a plan that was made for few pairs would be kept for many.
+    row = conn.execute(statement, asked, binary=True, prepare=False).fetchone()
     if row is None or row[0] is None:
         return Edges.none()
     found = np.array(row[0]) - 1

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.repair_lists import Edges, Indexes, Similarities, occupied, rank
+from workers.settings import SMALLEST_SIMILARITY
 
 Vectors = NDArray[np.float32]
 Codes = NDArray[np.int8]
@@ -42,18 +43,18 @@ CLUSTERED = 4000
 CLUSTER_ROUNDS = 8
 # Of the edges of lists so many end in a cluster that is looked through.
 REACHED = 0.998
-# Students without a vector have an estimate of zero with everybody.
-SMALLEST = 1e-6
 # So many students may have a list that a query belongs in, on average. Where lists are empty or
 # nearly so there are more: then only the nearest are looked at.
-MOST = 1000
+MOST_OFFERS = 1000
 # What rounding to a byte makes of a product.
-ROUNDING = 0.01
+CODE_ERROR = 0.01
 # A matrix product rearranges what it multiplies with first, which pays from so many rows on.
 FEW = 8
 # Components are fitted anew to a population that has grown so many times, or moved so many times.
 GROWN = 2
 MOVED = 10
+# There were no lists yet to learn from.
+MOVED_UNCALIBRATED = 2
 
 
 class Sketches:
@@ -75,14 +76,17 @@ class Sketches:
         # By cluster, up to how far away from a query's best one it is looked through.
         self._reach: Similarities = np.empty(0, np.float32)
         self._population = max(population, BLOCK)
-        self._size = self._set = 0
+        self._size = self._rows_set = 0
+        self._calibrated = False
         self._too_low = self._spread = 0.0
         self._fit(sample)
 
     @property
     def outdated(self) -> bool:
         """Whether the components may not be those of the population any more."""
-        return self._size > GROWN * self._population or self._set > MOVED * self._population
+        moved = MOVED if self._calibrated else MOVED_UNCALIBRATED
+        grown = self._size > GROWN * self._population
+        return grown or self._rows_set > moved * self._population
 
     def set(self, rows: Indexes, vectors: Vectors, capacity: int) -> None:
         """Note vectors of length 1, shape (len(rows), dimensions); there are `capacity` rows."""
@@ -91,7 +95,7 @@ class Sketches:
         self._grow(capacity)
         self._codes[rows] = self._encode(vectors)
         self._clusters[rows] = self._nearest_centres(rows)
-        self._set += len(rows)
+        self._rows_set += len(rows)
         self._size = max(self._size, int(rows.max()) + 1)
 
     def blank(self, rows: Indexes, capacity: int) -> None:
@@ -122,6 +126,7 @@ class Sketches:
             ends += [self._clusters[b], self._clusters[a]]
         median, sure, most = np.quantile(np.concatenate(off), [0.5, SURE, 0.9])
         self._too_low, self._spread = float(sure), float(most - median)
+        self._calibrated = True
         all_away, all_ends = np.concatenate(away), np.concatenate(ends)
         for cluster in np.unique(all_ends).tolist():
             self._reach[cluster] = np.quantile(all_away[all_ends == cluster], REACHED)
@@ -140,7 +145,7 @@ class Sketches:
         size = len(floor)
         own = self._decoded(queries) * self._steps**2
         widest = self._widest(own, size, depth)[:, None]
-        enters = np.maximum(floor - self._too_low, SMALLEST)
+        enters = np.maximum(floor - self._too_low, SMALLEST_SIMILARITY)
         found, count = [Edges.none()], 0
         # Written over and over: to get and to give back so much memory takes longer.
         room = np.empty((2, len(queries) * BLOCK), np.float32)
@@ -151,7 +156,7 @@ class Sketches:
             np.minimum(widest[who], enters[some], out=bounds)
             fits = estimates >= bounds
             count += int(np.count_nonzero(fits))
-            if count > MOST * len(queries):
+            if count > MOST_OFFERS * len(queries):
                 fits = estimates >= widest[who]
             # Fifteen times as fast as nonzero() of two dimensions.
             places = np.flatnonzero(fits)
@@ -171,7 +176,9 @@ class Sketches:
         near = scores >= scores.max(axis=1, keepdims=True) - self._reach
         ordered = np.argsort(self._clusters[:size], kind="stable").astype(np.int32)
         ends = np.cumsum(np.bincount(self._clusters[:size], minlength=len(self._centres)))
-        for cluster in np.flatnonzero(near.any(axis=0)).tolist():
+        # The nearest ones first, in case there are more who may be near than are looked at.
+        nearest_first = np.argsort(-scores.max(axis=0))
+        for cluster in nearest_first[near.any(axis=0)[nearest_first]].tolist():
             who = np.flatnonzero(near[:, cluster]).astype(np.int32)
             inside = ordered[ends[cluster - 1] if cluster else 0 : ends[cluster]]
             for start in range(0, len(inside), BLOCK):
@@ -214,7 +221,7 @@ class Sketches:
         place = min(-(-WIDEST * depth * len(some) // size), len(some))
         estimates = _multiply(own, some, np.empty((len(own), len(some)), np.float32))
         estimates.partition(len(some) - place, axis=1)
-        widest: Similarities = np.maximum(estimates[:, len(some) - place], SMALLEST)
+        widest: Similarities = np.maximum(estimates[:, len(some) - place], SMALLEST_SIMILARITY)
         return widest
 
     def _fit(self, sample: Iterable[Vectors]) -> None:
@@ -233,7 +240,7 @@ class Sketches:
         self._centres = np.zeros((1, kept), np.float32)
         self._reach = np.full(1, np.inf, np.float32)
         # What is not kept of vectors makes estimates too low, of neighbours by less than that.
-        self._too_low = max(1 - float(values.sum()), 0.0) + ROUNDING
+        self._too_low = max(1 - float(values.sum()), 0.0) + CODE_ERROR
         self._spread = self._too_low / 3
 
     def _encode(self, vectors: Vectors) -> Codes:

@@ -22,7 +22,8 @@ from workers.attempt import Outcome, attempt
 from workers.errors import LostChangeError
 from workers.freshness import Batch, Kind, WakeUp
 from workers.graph_changes import lock_graph, record_change, turn
-from workers.index_vectors import Search, how_to_search
+from workers.how_to_search import Search, how_to_search
+from workers.index_vectors import index_is_ready
 from workers.neighbor_graph import (
     NeighborGraph,
     delete_strays,
@@ -154,9 +155,9 @@ def _update(batch: Batch) -> Outcome:
         moved, seen = _keep_ours(graph, ours, moved, seen)
         held = holders(graph, moved)
         if isinstance(seen, Edges):
-            # Whoever has gone since the search cannot be a neighbour.
+            # Whoever moved, came or went since the search is looked at again.
             seen = seen.where(~np.isin(seen.b, touched))
-            found = find_around(conn, graph, moved, held, seen)
+            found = find_around(conn, graph, moved, held, seen, touched)
         else:
             found = find_exact(graph, moved, compare_again(graph, moved, seen, touched))
         lists = _new_lists(conn, graph, moved, held, found)
@@ -179,12 +180,16 @@ def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
         except LostChangeError as error:
             log.warning("graph_copy_lost", seq=error.seq)
         else:
-            if graph.size <= graph.most or how_to_search(conn) is graph.search:
+            outgrown = graph.size > graph.most_students and (
+                graph.search is Search.exact or index_is_ready(conn)
+            )
+            if not outgrown or how_to_search(conn) is graph.search:
                 return graph
     if has_other_models(conn):
         with conn.transaction():
             lock_graph(conn)
             delete_strays(conn)
+    graph = _Copy.graph = None  # or there would be two of them for a while
     _Copy.graph = NeighborGraph(conn, how_to_search(conn))
     return _Copy.graph
 

@@ -1,0 +1,26 @@
+"""Which of three ways a worker looks for neighbours in, by the population."""
+
+from enum import StrEnum
+
+import psycopg
+
+from workers.index_vectors import count_vectors, index_is_ready
+from workers.settings import settings
+
+
+class Search(StrEnum):
+    """How a worker finds who is near."""
+
+    exact = "exact"  # everyone's vector is in its memory
+    sketched = "sketched"  # everyone's sketch is, and Postgres compares
+    indexed = "indexed"  # Postgres looks into its index
+
+
+def how_to_search(conn: psycopg.Connection) -> Search:
+    """Beyond what sketches are for they serve until there is an index."""
+    population = count_vectors(conn)
+    if population <= settings().exact_search_max_students:
+        return Search.exact
+    if population <= settings().sketch_search_max_students or not index_is_ready(conn):
+        return Search.sketched
+    return Search.indexed
