@@ -18,10 +18,12 @@ from bench.library import BOOKS, fill
 from bench.recompute import wait_until_fresh
 from bench.report import Figure, print_table, write_json
 from bench.stack import busy_s, prepared, resident_mb, running
+from workers.stores import connection
 from workers.worker_heartbeats import list_workers
 
 # What each process does first (its copy, its connections) is not what is measured.
 WARM_UP = 50
+WARM_UP_ROUNDS = 50
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,29 @@ def _work_off(students: int, processes: int, changes: int) -> Cost:
     with running(["web", "worker", "scheduler"], WORKER_PROCESSES=processes) as (port, pids):
         while sum(worker.alive for worker in list_workers()) < processes:
             time.sleep(0.1)
-        _change(port, rng, students, WARM_UP)
-        wait_until_fresh()
+        started_at = datetime.now(UTC)
+        for _ in range(WARM_UP_ROUNDS):
+            _change(port, rng, students, WARM_UP)
+            wait_until_fresh()
+            if _updating(started_at) >= processes:
+                break
         cpu_s, started = busy_s(), time.perf_counter()
         _change(port, rng, students, changes)
         wait_until_fresh()
         wall_s, cpu_s = time.perf_counter() - started, busy_s() - cpu_s
         memory_mb = resident_mb(pids["worker"])
     return Cost(wall_s / changes, cpu_s / changes, memory_mb)
+
+
+def _updating(since: datetime) -> int:
+    """How many processes have updated neighbours since then."""
+    with connection() as conn:
+        row = conn.execute(
+            "SELECT count(DISTINCT split_part(worker, ':', 2)) FROM attempts"
+            " WHERE kind = 'student_neighbors' AND started_at >= %s",
+            [since],
+        ).fetchone()
+    return row[0] if row else 0
 
 
 def _change(port: int, rng: np.random.Generator, students: int, count: int) -> None:

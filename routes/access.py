@@ -127,6 +127,8 @@ def count_wrong_key(request: Request, presented: str) -> None:
 
 def forget_wrong_keys() -> None:
     """Start to count anew."""
+    global _last_wrong_at  # noqa: PLW0603  # see above
+    _last_wrong_at = float("-inf")
     _limiter.storage.reset()
 
 

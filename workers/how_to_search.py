@@ -19,8 +19,17 @@ class Search(StrEnum):
 def how_to_search(conn: psycopg.Connection) -> Search:
     """Beyond what sketches are for they serve until there is an index."""
     population = count_vectors(conn)
-    if population <= settings().exact_search_max_students:
+    if population <= most_students(Search.exact):
         return Search.exact
-    if population <= settings().sketch_search_max_students or not index_is_ready(conn):
+    if population <= most_students(Search.sketched) or not index_is_ready(conn):
         return Search.sketched
     return Search.indexed
+
+
+def most_students(search: Search) -> float:
+    """Up to how many students they are searched so."""
+    return {
+        Search.exact: settings().exact_search_max_students,
+        Search.sketched: settings().most_without_index,
+        Search.indexed: float("inf"),
+    }[search]

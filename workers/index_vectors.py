@@ -35,8 +35,7 @@ def index_vectors(conn: psycopg.Connection) -> bool:
         Whether an index was built.
     """
     model, dimensions = settings().model, settings().embedding_dimensions
-    most = max(settings().exact_search_max_students, settings().sketch_search_max_students)
-    if count_vectors(conn) <= most or index_is_ready(conn):
+    if count_vectors(conn) <= settings().most_without_index or index_is_ready(conn):
         return False
     name = _index_name()
     parts = {

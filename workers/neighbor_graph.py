@@ -73,15 +73,6 @@ class NeighborGraph:
         return len(self.ids)
 
     @property
-    def most_students(self) -> float:
-        """Up to how many students they are searched as this copy does."""
-        limits = {
-            Search.exact: settings().exact_search_max_students,
-            Search.sketched: settings().sketch_search_max_students,
-        }
-        return limits.get(self.search, np.inf)
-
-    @property
     def outdated(self) -> bool:
         """Whether changes that this copy has not seen may have been pruned, or its sketches are."""
         lost = time.monotonic() - self._followed_at > FOLLOWS_FOR_S

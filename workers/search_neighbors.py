@@ -41,7 +41,6 @@ ONE_PASS_SHARE = 0.4
 MOST_OFFERS_PER_LIST = 2
 # Lists that are refilled from sketches at a time, because memory grows with them.
 REFILLED_TOGETHER = 500
-LOW = 2**32 - 1
 ROUNDING = 1e-5
 
 
@@ -165,10 +164,10 @@ def find_around(
     there; who was near before is seldom far away now.
     """
     before = occupied(moved, graph.members[moved], graph.sims[moved])
-    meanwhile = Pairs(np.repeat(moved, len(touched)), np.tile(touched, len(moved)))
+    a, b = np.repeat(moved, len(touched)), np.tile(touched, len(moved))
+    meanwhile = pair_keys(a[a != b], b[a != b])
     pairs = np.union1d(pair_keys(before.a, before.b), pair_keys(held.members, held.owners))
-    pairs = np.union1d(pairs, pair_keys(meanwhile.owners, meanwhile.members))
-    pairs = pairs[pairs >> 32 != pairs & LOW]
+    pairs = np.union1d(pairs, meanwhile)
     pairs = pairs[~among(pairs, pair_keys(near.a, near.b))]
     near = near.join(compare_pairs(conn, graph, pairs))
     from_others = near.reversed()

@@ -198,6 +198,11 @@ class Settings(BaseSettings):
         }
 
     @property
+    def most_without_index(self) -> int:
+        """Up to how many students workers search neighbours in their own memory."""
+        return max(self.exact_search_max_students, self.sketch_search_max_students)
+
+    @property
     def least_similarity(self) -> float:
         """Of a neighbour; a similarity of zero is none, also when the threshold is zero."""
         return max(self.similarity_threshold, SMALLEST_SIMILARITY)

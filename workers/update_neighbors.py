@@ -22,7 +22,7 @@ from workers.attempt import Outcome, attempt
 from workers.errors import LostChangeError
 from workers.freshness import Batch, Kind, WakeUp
 from workers.graph_changes import lock_graph, record_change, turn
-from workers.how_to_search import Search, how_to_search
+from workers.how_to_search import Search, how_to_search, most_students
 from workers.index_vectors import index_is_ready
 from workers.neighbor_graph import (
     NeighborGraph,
@@ -180,7 +180,7 @@ def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
         except LostChangeError as error:
             log.warning("graph_copy_lost", seq=error.seq)
         else:
-            outgrown = graph.size > graph.most_students and (
+            outgrown = graph.size > most_students(graph.search) and (
                 graph.search is Search.exact or index_is_ready(conn)
             )
             if not outgrown or how_to_search(conn) is graph.search:
