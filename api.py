@@ -1,6 +1,6 @@
 """The Starlette app: lifespan, middleware, the route table."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,8 +28,10 @@ from routes.console import PAGES
 from routes.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders, Trace
 from routes.openapi import openapi_operations
 from routes.problems import HANDLERS
+from routes.quick_reads import QuickReads, quick_connections, quick_reads
 from workers.logs import configure_logging
 from workers.metrics import start_flushing, stop_flushing
+from workers.settings import settings
 from workers.stores import close_stores, open_stores
 from workers.tracing import start_tracing, stop_tracing
 
@@ -51,13 +53,16 @@ OPERATIONS = (
 
 
 @asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001  # Starlette's signature
+async def lifespan(
+    app: Starlette,  # noqa: ARG001  # Starlette's signature
+) -> AsyncIterator[Mapping[str, QuickReads]]:
     """Clients open at boot, also when a store is down: readiness tells, and they reconnect."""
     configure_logging()
     start_tracing("web")
-    open_stores()
+    open_stores(settings().postgres_pool_size - quick_connections())
     start_flushing()
-    yield
+    async with quick_reads() as reads:
+        yield {"reads": reads}
     stop_flushing()
     close_stores()
     stop_tracing()

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from actors.wake import send
 from routes.operations import Operation, media_type, reply
 from routes.problems import Problem, invalid
+from routes.quick_reads import ask
 from workers.api_keys import Role
 from workers.events import EVENT, Event
 from workers.metrics import EVENTS_ACCEPTED
-from workers.read_event import Chain, read_event
+from workers.read_event import Chain, event_question
 from workers.record_together import record_together
 from workers.remove_user import hide_users
 
@@ -62,14 +63,14 @@ def post_events(request: Request) -> Response:
     return reply(ACCEPTED, accepted, 202)
 
 
-def get_event(request: Request) -> Response:
+async def get_event(request: Request) -> Response:
     """The causal chain of one event."""
     try:
         event_id = UUID(request.path_params["event_id"])
     except ValueError:
         loc = {"loc": ["event_id"], "msg": "not a UUID"}
         raise Problem(422, "1 invalid value", [loc]) from None
-    return reply(CHAIN, read_event(event_id))
+    return reply(CHAIN, await ask(request, event_question(event_id)))
 
 
 def _parse(request: Request) -> list[Event]:
@@ -133,6 +134,5 @@ OPERATIONS = (
         Role.read,
         CHAIN,
         problems=(404, 422, 503),
-        quick=True,
     ),
 )

@@ -1,13 +1,14 @@
 """One table entry per operation: its route, the key role it needs and its OpenAPI are one thing."""
 
 import base64
+import inspect
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import unquote
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
@@ -16,13 +17,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from routes.access import authorize, caller_of
-from routes.handler_threads import run_any, run_open, run_quick
+from routes.handler_threads import run_any, run_open
 from routes.problems import Problem, answer_to, invalid, is_defect
 from workers.api_keys import Role
 from workers.audit import begin_act, end_act
 from workers.events import Id
 
 T = TypeVar("T")
+Later = Coroutine[Any, Any, Response]
 ID: TypeAdapter[str] = TypeAdapter(Id)
 # With room for a page beyond it in what Redis and Postgres take for a number.
 LARGEST_PLACE = 2**62
@@ -47,13 +49,13 @@ class Operation:
     for text that is no JSON. `query` maps parameter names to their descriptions; those `needed`
     must be there. `answers` is what a success holds, None for text; answers with one of the
     statuses `alike` hold the same. What is `audited` is recorded with the name of the key. One
-    request at a time is answered of what is done `alone` in a process, because it costs much. What
-    is `quick` asks Postgres once, for a little.
+    request at a time is answered of what is done `alone` in a process, because it costs much. A
+    handler that is a coroutine function runs on the event loop, and must not hold it up.
     """
 
     method: str
     path: str
-    handler: Callable[[Request], Response]
+    handler: Callable[[Request], Response | Later]
     summary: str
     role: Role | None
     answers: TypeAdapter[Any] | None = None
@@ -65,26 +67,34 @@ class Operation:
     alike: tuple[int, ...] = ()
     audited: bool = False
     alone: bool = False
-    quick: bool = False
     _busy: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def route(self) -> Route:
         """The Starlette route, guarded by the key check."""
 
+        return Route(self.path, self._endpoint(), methods=[self.method], name=self.handler.__name__)
+
+    def _endpoint(self) -> Callable[[Request], Later]:
         def guarded(request: Request) -> Response:
-            authorize(request, self.role)
-            check_media_type(request, self.accepts)
+            self._admit(request)
             return self.act(request)
 
-        run = run_open if self.role is OPEN else run_quick if self.quick else run_any
-
-        async def endpoint(request: Request) -> Response:
+        async def in_thread(request: Request) -> Response:
+            run = run_open if self.role is OPEN else run_any
             return await run(guarded, request)
 
-        return Route(self.path, endpoint, methods=[self.method], name=self.handler.__name__)
+        async def here(request: Request) -> Response:
+            self._admit(request)
+            return await cast(Later, self.handler(request))
+
+        return here if inspect.iscoroutinefunction(self.handler) else in_thread
+
+    def _admit(self, request: Request) -> None:
+        authorize(request, self.role)
+        check_media_type(request, self.accepts)
 
     def act(self, request: Request) -> Response:
-        """Handle a request that may be handled.
+        """Handle a request that may be handled, in a thread.
 
         Raises:
             Problem: 429, another one is being answered of what is done alone.
@@ -93,12 +103,15 @@ class Operation:
             if not self._busy.acquire(blocking=False):
                 raise Problem(429, "this is being measured for somebody else; ask again")
             try:
-                return self.handler(request)
+                return self._handle(request)
             finally:
                 self._busy.release()
         if self.audited:
-            return audited(request, f"{self.method} {self.path}", self.handler)
-        return self.handler(request)
+            return audited(request, f"{self.method} {self.path}", self._handle)
+        return self._handle(request)
+
+    def _handle(self, request: Request) -> Response:
+        return cast(Response, self.handler(request))
 
 
 def audited(request: Request, action: str, act: Callable[[Request], Response]) -> Response:

@@ -10,9 +10,19 @@ from starlette.responses import Response
 from actors.runs import send_run
 from routes.operations import Operation, decode_cursor, encode_cursor, query_number, reply
 from routes.problems import Problem
+from routes.quick_reads import ask
 from workers.api_keys import Role
 from workers.check_neighbors import NeighborQuality, check_neighbors
-from workers.runs import Run, RunKind, cancel_run, create_run, list_runs, read_run, resume_run
+from workers.runs import (
+    Run,
+    RunKind,
+    cancel_run,
+    create_run,
+    read_run,
+    resume_run,
+    run_question,
+    runs_question,
+)
 
 MOST_RUNS = 200
 DEFAULT_RUNS = 50
@@ -49,16 +59,17 @@ def get_quality(request: Request) -> Response:  # noqa: ARG001
     return reply(QUALITY, check_neighbors())
 
 
-def get_run(request: Request) -> Response:
+async def get_run(request: Request) -> Response:
     """One run."""
-    return reply(RUN, read_run(_run_id(request)))
+    return reply(RUN, await ask(request, run_question(_run_id(request))))
 
 
-def get_runs(request: Request) -> Response:
+async def get_runs(request: Request) -> Response:
     """A page of runs."""
     limit = query_number(request, "limit", MOST_RUNS) or DEFAULT_RUNS
     created_at, run_id = decode_cursor(request, datetime.fromisoformat, UUID)
-    runs = list_runs(limit, (created_at, run_id) if run_id else None)
+    before = (created_at, run_id) if run_id else None
+    runs = await ask(request, runs_question(limit, before))
     last = runs[-1] if len(runs) == limit else None
     following = encode_cursor(last.created_at, last.run_id) if last else None
     return reply(RUNS, RunList(runs=runs, next_cursor=following))
@@ -117,7 +128,6 @@ OPERATIONS = (
         RUNS,
         query={"limit": f"at most this many, up to {MOST_RUNS}", "cursor": "next_cursor of a page"},
         problems=(422, 503),
-        quick=True,
     ),
     Operation(
         "GET",
@@ -127,7 +137,6 @@ OPERATIONS = (
         Role.read,
         RUN,
         problems=(404, 422, 503),
-        quick=True,
     ),
     Operation(
         "POST",

@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from actors.wake import send
 from routes.operations import Operation, path_id, query_number, reply
+from routes.quick_reads import ask
 from workers.api_keys import Role
 from workers.check_profiles import ProfileQuality, check_profiles
 from workers.freshness import KeyFreshness, Kind
-from workers.read_student import Neighbor, read_neighbors, read_student
+from workers.read_student import Neighbor, neighbors_question, student_question
 from workers.request_recompute import request_recompute
 from workers.settings import settings
 
@@ -88,9 +89,9 @@ RECOMPUTE = TypeAdapter(RecomputeOut)
 QUALITY = TypeAdapter(ProfileQuality)
 
 
-def get_student(request: Request) -> Response:
+async def get_student(request: Request) -> Response:
     """One student."""
-    student = read_student(path_id(request, "student_id"))
+    student = await ask(request, student_question(path_id(request, "student_id")))
     profile = dict(student.profile) if student.profile else None
     body = {
         **student.row,
@@ -104,10 +105,11 @@ def get_student(request: Request) -> Response:
     return reply(STUDENT, StudentOut.model_validate(body))
 
 
-def get_neighbors(request: Request) -> Response:
+async def get_neighbors(request: Request) -> Response:
     """A student's neighbours."""
     student_id = path_id(request, "student_id")
-    found = read_neighbors(student_id, query_number(request, "limit", settings().max_neighbors))
+    limit = query_number(request, "limit", settings().max_neighbors)
+    found = await ask(request, neighbors_question(student_id, limit))
     row = Freshness.of(found.freshness)
     body = NeighborsOut(
         student_id=student_id,
@@ -140,7 +142,6 @@ OPERATIONS = (
         Role.read,
         STUDENT,
         problems=(404, 422, 503),
-        quick=True,
     ),
     Operation(
         "GET",
@@ -151,7 +152,6 @@ OPERATIONS = (
         NEIGHBORS,
         query={"limit": "at most this many, up to MAX_NEIGHBORS"},
         problems=(404, 422, 503),
-        quick=True,
     ),
     Operation(
         "POST",

@@ -1,10 +1,7 @@
 -- name: read_event
--- One accepted event.
-SELECT event_id, event_type, received_at FROM events WHERE event_id = %(event_id)s;
-
--- name: read_chain
--- What the event made stale, and what followed from that: an embedding that changed raised its
--- neighbours. A thing is done when an attempt without error has reached its watermark.
+-- One accepted event with what it made stale, and what followed from that: an embedding that
+-- changed raised its neighbours. A thing is done when an attempt without error has reached its
+-- watermark. An event that changed nothing has one row, without a kind.
 WITH direct AS (
     SELECT kind, key, wanted FROM effects WHERE event_id = %(event_id)s
 ), first_done AS (
@@ -24,7 +21,7 @@ WITH direct AS (
     ) a ON true
     WHERE d.kind = 'student_embedding' AND d.raised_wanted IS NOT NULL
 )
-SELECT chain.kind, chain.key,
+SELECT e.event_type, e.received_at, chain.kind, chain.key,
     CASE WHEN chain.done_at IS NOT NULL OR f.done >= chain.wanted THEN 'fresh'
          WHEN f.dead_at IS NOT NULL THEN 'dead'
          WHEN f.lease_token IS NOT NULL AND f.lease_until > now() THEN 'running'
@@ -32,6 +29,9 @@ SELECT chain.kind, chain.key,
          ELSE 'stale' END AS state,
     coalesce(chain.done_at, CASE WHEN f.done >= chain.wanted THEN f.done_at END) AS done_at,
     f.error
-FROM (SELECT kind, key, wanted, done_at FROM first_done UNION ALL SELECT * FROM followed) chain
-JOIN freshness f USING (kind, key)
+FROM events e LEFT JOIN (
+    (SELECT kind, key, wanted, done_at FROM first_done UNION ALL SELECT * FROM followed) chain
+    JOIN freshness f USING (kind, key)
+) ON true
+WHERE e.event_id = %(event_id)s
 ORDER BY chain.kind, chain.key;

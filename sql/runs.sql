@@ -98,17 +98,11 @@ RETURNING run_id, kind;
 
 -- name: read_run
 -- One run with its rate and the seconds it still needs.
-SELECT run_id, kind, state, total, done, failed, progress, created_at, started_at, finished_at, error,
-    (done - resumed_done) / nullif(extract(epoch FROM updated_at - resumed_at), 0)::float8 AS rate_per_s,
-    CASE WHEN state = 'running' AND progress > resumed_progress THEN
-        (1 - progress) / (progress - resumed_progress)
-        * extract(epoch FROM updated_at - resumed_at)::float8
-    END AS eta_s
-FROM runs WHERE run_id = %(run_id)s;
+SELECT * FROM shown_runs WHERE run_id = %(run_id)s;
 
 -- name: list_runs
--- Runs, newest first, from a cursor on.
-SELECT run_id FROM runs
+-- The same of runs, newest first, from a cursor on.
+SELECT * FROM shown_runs
 WHERE %(before)s::timestamptz IS NULL
    OR (created_at, run_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
 ORDER BY created_at DESC, run_id DESC LIMIT %(limit)s;

@@ -121,6 +121,7 @@ def test_an_event_is_one_trace_from_the_request_to_the_sql(
                 },
             ]
             assert httpx.post(f"{url}/events", json={"events": events}).status_code == 202
+            assert httpx.get(f"{url}/students/{NAMED}").status_code == 200
             eventually(
                 lambda: any(each.name == "update_neighbors" for each in collector.spans),
                 lambda: f"{collector.spans}\n{logs(log_directory)}",
@@ -140,6 +141,8 @@ def test_an_event_is_one_trace_from_the_request_to_the_sql(
     statements = [each for each in found if each.name.startswith("postgres")]
     for above in (request, embed, update):
         assert any(each.parent_id == above.span_id for each in statements), above.name
+    (read,) = (each for each in collector.spans if each.name == "GET /students/{student_id}")
+    assert any(each.parent_id == read.span_id for each in collector.spans)
     said = "".join(f"{each.name}{each.attributes}" for each in collector.spans)
     assert NAMED not in said, "values are no part of a trace"
 

@@ -1,18 +1,15 @@
 """The causal chain of one event: what it made stale, and since when that is fresh again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
-
-from psycopg.rows import class_row
 
 from workers.errors import UnknownKeyError
 from workers.freshness import Kind
 from workers.queries import query
-from workers.stores import connection
+from workers.questions import Question, Rows, ask
 
 READ_EVENT = query("read_event.read_event")
-READ_CHAIN = query("read_event.read_chain")
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,17 @@ def read_event(event_id: UUID) -> Chain:
     Raises:
         UnknownKeyError: no event with this id was accepted.
     """
-    with connection() as conn:
-        row = conn.execute(READ_EVENT, {"event_id": event_id}).fetchone()
-        if row is None:
-            raise UnknownKeyError("unknown_event", str(event_id))
-        cursor = conn.cursor(row_factory=class_row(Link))
-        links = cursor.execute(READ_CHAIN, {"event_id": event_id}).fetchall()
-    return Chain(row[0], row[1], row[2], [replace(link, kind=Kind(link.kind)) for link in links])
+    return ask(event_question(event_id))
+
+
+def event_question(event_id: UUID) -> Question[Chain]:
+    """For one event's chain; as `read_event`."""
+    return Question(READ_EVENT, {"event_id": event_id}, lambda rows: _chain(rows, event_id))
+
+
+def _chain(rows: Rows, event_id: UUID) -> Chain:
+    if not rows:
+        raise UnknownKeyError("unknown_event", str(event_id))
+    event_type, received_at = rows[0][:2]
+    links = [Link(Kind(kind), *rest) for _, _, kind, *rest in rows if kind is not None]
+    return Chain(event_id, event_type, received_at, links)

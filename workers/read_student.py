@@ -7,8 +7,8 @@ from typing import Any
 from workers.errors import UnknownKeyError
 from workers.freshness import KeyFreshness, Kind
 from workers.queries import query
+from workers.questions import Question, Row, Rows, ask
 from workers.settings import settings
-from workers.stores import connection
 
 READ_STUDENT = query("read_student.read_student")
 READ_NEIGHBORS = query("read_student.read_neighbors")
@@ -58,10 +58,19 @@ def read_student(student_id: str) -> Student:
     Raises:
         UnknownKeyError: there is no such student.
     """
-    with connection() as conn:
-        row = conn.execute(READ_STUDENT, {"student_id": student_id}).fetchone()
-    if row is None:
-        raise UnknownKeyError("unknown_student", student_id)
+    return ask(student_question(student_id))
+
+
+def student_question(student_id: str) -> Question[Student]:
+    """For one student; as `read_student`."""
+    return Question(
+        READ_STUDENT,
+        {"student_id": student_id},
+        lambda rows: _student(_only(rows, student_id)),
+    )
+
+
+def _student(row: Row) -> Student:
     facts = dict(zip(FACTS, row, strict=False))
     profile, *ledger = row[len(FACTS) :]
     rows = [_freshness(ledger[:LEDGER]), _freshness(ledger[LEDGER:])]
@@ -76,13 +85,28 @@ def read_neighbors(student_id: str, limit: int | None = None) -> NeighborList:
     Raises:
         UnknownKeyError: there is no such student.
     """
+    return ask(neighbors_question(student_id, limit))
+
+
+def neighbors_question(student_id: str, limit: int | None = None) -> Question[NeighborList]:
+    """For the nearest neighbours; as `read_neighbors`."""
     most = min(limit or settings().max_neighbors, settings().max_neighbors)
-    with connection() as conn:
-        row = conn.execute(READ_NEIGHBORS, {"student_id": student_id, "limit": most}).fetchone()
-    if row is None:
-        raise UnknownKeyError("unknown_student", student_id)
+    return Question(
+        READ_NEIGHBORS,
+        {"student_id": student_id, "limit": most},
+        lambda rows: _neighbors(_only(rows, student_id)),
+    )
+
+
+def _neighbors(row: Row) -> NeighborList:
     ids, sims, *ledger = row
     return NeighborList([*map(Neighbor, ids or (), sims or ())], _freshness(ledger))
+
+
+def _only(rows: Rows, student_id: str) -> Row:
+    if not rows:
+        raise UnknownKeyError("unknown_student", student_id)
+    return rows[0]
 
 
 def _freshness(columns: Sequence[Any]) -> KeyFreshness | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import psycopg
 import structlog
 from psycopg.errors import UniqueViolation
-from psycopg.rows import class_row
 
 from workers.errors import RunActiveError, RunStoppedError, UnknownKeyError
 from workers.queries import query
+from workers.questions import Question, Row, Rows, ask
 from workers.queues import Queue
 from workers.settings import settings
 from workers.stores import connection, transaction
@@ -245,21 +245,38 @@ def read_run(run_id: UUID) -> Run:
     Raises:
         UnknownKeyError: there is no such run.
     """
-    with connection() as conn, conn.cursor(row_factory=class_row(Run)) as cursor:
-        run = cursor.execute(READ, {"run_id": run_id}).fetchone()
-    if run is None:
-        raise UnknownKeyError("unknown_run", str(run_id))
-    return replace(run, kind=RunKind(run.kind))
+    return ask(run_question(run_id))
+
+
+def run_question(run_id: UUID) -> Question[Run]:
+    """For one run; as `read_run`."""
+
+    def read(rows: Rows) -> Run:
+        if not rows:
+            raise UnknownKeyError("unknown_run", str(run_id))
+        return _run(rows[0])
+
+    return Question(READ, {"run_id": run_id}, read)
 
 
 def list_runs(limit: int, before: tuple[datetime, UUID] | None = None) -> list[Run]:
     """Runs, newest first; `before` is the last one of the page before this one."""
+    return ask(runs_question(limit, before))
+
+
+def runs_question(limit: int, before: tuple[datetime, UUID] | None = None) -> Question[list[Run]]:
+    """For a page of runs; as `list_runs`."""
     created_at, run_id = before or (None, None)
-    with connection() as conn:
-        rows = conn.execute(
-            LIST, {"limit": limit, "before": created_at, "before_id": run_id}
-        ).fetchall()
-    return [read_run(found) for (found,) in rows]
+    return Question(
+        LIST,
+        {"limit": limit, "before": created_at, "before_id": run_id},
+        lambda rows: [_run(row) for row in rows],
+    )
+
+
+def _run(row: Row) -> Run:
+    run_id, kind, *rest = row
+    return Run(run_id, RunKind(kind), *rest)
 
 
 def _end(statement: str, run_id: UUID, token: UUID, **fields: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg_pool import ConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from pymongo import MongoClient
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from workers.queries import query
 from workers.settings import settings
-from workers.tracing import TracedCursor, is_tracing
+from workers.tracing import TracedAsyncCursor, TracedCursor, is_tracing
 
 PING = query("stores.ping")
 SESSION_SETTINGS = query("stores.session_settings")
@@ -24,8 +24,10 @@ SESSION_SETTINGS = query("stores.session_settings")
 # So that Postgres tells our sessions from others of the same role.
 APPLICATION = "kinfold"
 STALLED_TRANSACTION_MS = 30_000
+SESSION = {"autocommit": True, "connect_timeout": 5, "application_name": APPLICATION}
 
 Pool = ConnectionPool[psycopg.Connection]
+AsyncPool = AsyncConnectionPool[psycopg.AsyncConnection]
 Mongo = MongoClient[dict[str, Any]]
 
 
@@ -74,16 +76,20 @@ def connect() -> psycopg.Connection:
     )
 
 
-def open_stores() -> Stores:
-    """Open the process's Postgres pool and Redis client; the pool connects in the background."""
+def open_stores(connections: int | None = None) -> Stores:
+    """Open the process's Postgres pool and Redis client; the pool connects in the background.
+
+    Args:
+        connections: most of the pool, by default as many as a process may have.
+    """
     global _open  # noqa: PLW0603  # the process has one set of clients, opened at boot
     if _open is None:
         pool: Pool = ConnectionPool(
             str(settings().database_url),
             min_size=1,
-            max_size=settings().postgres_pool_size,
+            max_size=connections or settings().postgres_pool_size,
             timeout=5,
-            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": APPLICATION},
+            kwargs=SESSION,
             configure=_configure,
             check=_check,
             open=True,
@@ -97,6 +103,20 @@ def open_stores() -> Stores:
             _mongo_client(),
         )
     return _open
+
+
+def async_pool(connections: int) -> AsyncPool:
+    """A pool that an event loop is to open and close, for reads in autocommit mode."""
+    return AsyncConnectionPool(
+        str(settings().database_url),
+        min_size=1,
+        max_size=connections,
+        timeout=5,
+        kwargs=SESSION,
+        configure=_configure_async,
+        check=_check_async,
+        open=False,
+    )
 
 
 def _mongo_client() -> Mongo | None:
@@ -127,10 +147,26 @@ def _check(conn: psycopg.Connection) -> None:
     A server that ends a session closes the socket, which can be read from then. One that vanishes
     without a word is found out by the next query, as it may vanish at any time.
     """
+    if _can_be_read(conn):
+        ConnectionPool.check_connection(conn)
+
+
+async def _configure_async(conn: psycopg.AsyncConnection) -> None:
+    if is_tracing():
+        conn.cursor_factory = TracedAsyncCursor
+    await conn.execute(SESSION_SETTINGS, {"milliseconds": STALLED_TRANSACTION_MS})
+
+
+async def _check_async(conn: psycopg.AsyncConnection) -> None:
+    """As `_check`."""
+    if _can_be_read(conn):
+        await AsyncConnectionPool.check_connection(conn)
+
+
+def _can_be_read(conn: psycopg.Connection | psycopg.AsyncConnection) -> bool:
     poll = select.poll()
     poll.register(conn, select.POLLIN)
-    if poll.poll(0):
-        ConnectionPool.check_connection(conn)
+    return bool(poll.poll(0))
 
 
 def close_stores() -> None:

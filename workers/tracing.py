@@ -6,7 +6,7 @@ attempt works on a batch of keys: it is in the trace of the event whose message 
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Self
 
 import psycopg
@@ -78,12 +78,27 @@ class TracedCursor(psycopg.Cursor[Any]):
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
         """As every cursor."""
-        if not trace.get_current_span().is_recording():
+        with _statement_span(query, self):
             return super().execute(query, *args, **kwargs)
-        text = query.decode() if isinstance(query, bytes) else sql.as_string(query, self)
-        with span(
-            f"postgres {text.split(maxsplit=1)[0].upper()}",
-            SpanKind.CLIENT,
-            attributes={"db.system.name": "postgresql", "db.query.text": text},
-        ):
-            return super().execute(query, *args, **kwargs)
+
+
+class TracedAsyncCursor(psycopg.AsyncCursor[Any]):
+    """The same from an event loop."""
+
+    async def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
+        """As every cursor."""
+        with _statement_span(query, self):
+            return await super().execute(query, *args, **kwargs)
+
+
+def _statement_span(
+    query: Any, cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]
+) -> AbstractContextManager[object]:
+    if not trace.get_current_span().is_recording():
+        return nullcontext()
+    text = query.decode() if isinstance(query, bytes) else sql.as_string(query, cursor)
+    return span(
+        f"postgres {text.split(maxsplit=1)[0].upper()}",
+        SpanKind.CLIENT,
+        attributes={"db.system.name": "postgresql", "db.query.text": text},
+    )
