@@ -25,6 +25,7 @@ from routes import (
 )
 from routes.acts import LOGIN_ROUTES, act_routes
 from routes.console import PAGES
+from routes.group_commit import GroupCommit
 from routes.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders, Trace
 from routes.openapi import openapi_operations
 from routes.problems import HANDLERS
@@ -55,14 +56,14 @@ OPERATIONS = (
 @asynccontextmanager
 async def lifespan(
     app: Starlette,  # noqa: ARG001  # Starlette's signature
-) -> AsyncIterator[Mapping[str, QuickReads]]:
+) -> AsyncIterator[Mapping[str, QuickReads | GroupCommit]]:
     """Clients open at boot, also when a store is down: readiness tells, and they reconnect."""
     configure_logging()
     start_tracing("web")
     open_stores(settings().postgres_pool_size - quick_connections())
     start_flushing()
     async with quick_reads() as reads:
-        yield {"reads": reads}
+        yield {"reads": reads, "commits": GroupCommit()}
     stop_flushing()
     close_stores()
     stop_tracing()

@@ -126,6 +126,7 @@ def write(found: dict[str, Sections], measured_at: str | None = None) -> Path:
         for module, sections in found.items()
     }
     document = {"machine": machine(), "benches": {**known, **benches}}
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
     return path
 

@@ -1,15 +1,17 @@
 """POST /events and GET /events/{event_id}."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.wake import send
+from routes.group_commit import GroupCommit
 from routes.operations import Operation, media_type, reply
 from routes.problems import Problem, invalid
 from routes.quick_reads import ask
@@ -17,11 +19,14 @@ from workers.api_keys import Role
 from workers.events import EVENT, Event
 from workers.metrics import EVENTS_ACCEPTED
 from workers.read_event import Chain, event_question
-from workers.record_together import record_together
+from workers.record_events import Recorded, record_events
+from workers.record_together import may_share
 from workers.remove_user import hide_users
 
 MAX_EVENTS = 10_000
 NDJSON = "application/x-ndjson"
+# Parsed in less than a millisecond, for which the event loop may be held up.
+SMALL_BODY_BYTES = 16 * 1024
 
 
 class EventList(BaseModel):
@@ -46,12 +51,15 @@ BODY: TypeAdapter[Event | EventList] = TypeAdapter(Event | EventList)
 LIST = TypeAdapter(EventList)
 
 
-def post_events(request: Request) -> Response:
+async def post_events(request: Request) -> Response:
     """Store events and what they make stale, then wake the workers."""
-    events = _parse(request)
-    recorded = record_together(events)
-    hide_users([event.user_id for event in events if event.event_type == "user_deleted"])
-    send(recorded.wake_ups)
+    if len(request.state.body) <= SMALL_BODY_BYTES and may_share(events := _parse(request)):
+        commits: GroupCommit = request.state.commits
+        recorded = await commits.record(events)
+        if recorded.wake_ups or _deleted_users(events):
+            await run_in_threadpool(_tell, events, recorded)
+    else:
+        events, recorded = await run_in_threadpool(_record_alone, request)
     for event, outcome in zip(events, recorded.outcomes, strict=True):
         if outcome != "duplicate":
             EVENTS_ACCEPTED.add(1, event_type=event.event_type)
@@ -61,6 +69,23 @@ def post_events(request: Request) -> Response:
         event_ids=recorded.event_ids,
     )
     return reply(ACCEPTED, accepted, 202)
+
+
+def _record_alone(request: Request) -> tuple[list[Event], Recorded]:
+    events = _parse(request)
+    recorded = record_events(events)
+    _tell(events, recorded)
+    return events, recorded
+
+
+def _tell(events: Sequence[Event], recorded: Recorded) -> None:
+    """Whoever has to know of what is committed."""
+    hide_users(_deleted_users(events))
+    send(recorded.wake_ups)
+
+
+def _deleted_users(events: Sequence[Event]) -> list[str]:
+    return [event.user_id for event in events if event.event_type == "user_deleted"]
 
 
 async def get_event(request: Request) -> Response:

@@ -10,7 +10,7 @@ from workers.stores import connect
 
 
 def test_events_that_hang_leave_room_for_who_asks_how_the_process_is(client: TestClient) -> None:
-    event = {"event_type": "student_added", "student_id": "S1"}
+    event = {"event_type": "student_deleted", "student_id": "S1"}
     assert client.portal is not None
     everywhere = client.portal.call(current_default_thread_limiter)
     count = int(everywhere.total_tokens)

@@ -1,13 +1,10 @@
 """Group commit: small lists of events that arrive at the same time share one transaction.
 
 A transaction costs the same round trips and one wait for the disk whether it holds one event or a
-hundred. Nobody waits for company: whoever finds no commit under way begins one at once, and those
-who come meanwhile are the next group.
+hundred. All or nothing still holds for each list by itself.
 """
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -21,84 +18,46 @@ SMALL_LIST = 100
 LARGEST_GROUP = 1000
 
 
-@dataclass
-class _Entry:
-    """One caller's events, and what became of them once they are committed or refused."""
+def may_share(events: Sequence[Event]) -> bool:
+    """Whether a list may be recorded with others.
 
-    events: Sequence[Event]
-    outcome: Recorded | Exception | None = None
-
-
-_waiting: list[_Entry] = []
-_waiting_lock = threading.Lock()
-_commit_lock = threading.Lock()
-
-
-def record_together(events: Sequence[Event]) -> Recorded:
-    """`record_events`, in one transaction with the small lists of other threads.
-
-    All or nothing holds for each list by itself. The wake-ups of a group are given to one of its
-    callers.
-
-    Raises:
-        psycopg.Error: as `record_events`.
+    The transaction of a deletion waits for whoever writes the graph; others must not wait for it.
     """
-    if len(events) > SMALL_LIST or any(map(_waits_for_the_graph, events)):
-        return record_events(events)
-    entry = _Entry(events)
-    with _waiting_lock:
-        _waiting.append(entry)
-    with _commit_lock:
-        while (outcome := entry.outcome) is None:
-            _commit(_next_group())
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    return len(events) <= SMALL_LIST and all(
+        event.event_type != "student_deleted" for event in events
+    )
 
 
-def _waits_for_the_graph(event: Event) -> bool:
-    """Whether its transaction waits for whoever writes the graph; others must not wait for it."""
-    return event.event_type == "student_deleted"
+def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
+    """`record_events` for each list, in one transaction if none of them is refused.
 
-
-def _next_group() -> list[_Entry]:
-    """Those that wait, the longest waiting first."""
-    with _waiting_lock:
-        count, size = 0, 0
-        while count < len(_waiting) and size + len(_waiting[count].events) <= LARGEST_GROUP:
-            size += len(_waiting[count].events)
-            count += 1
-        group = _waiting[:count]
-        del _waiting[:count]
-    return group
-
-
-def _commit(group: Sequence[_Entry]) -> None:
+    Returns:
+        What became of each list; the wake-ups of all are given to the first.
+    """
     try:
-        recorded = record_events([event for entry in group for event in entry.events])
+        recorded = record_events([event for events in lists for event in events])
     except (psycopg.OperationalError, PoolTimeout) as error:
-        for entry in group:
-            entry.outcome = error
+        return [error] * len(lists)
     except Exception:  # noqa: BLE001  # whoever is at fault gets it alone
-        for entry in group:
-            _commit_alone(entry)
-    else:
-        _distribute(group, recorded)
+        return [_record_alone(events) for events in lists]
+    return _distribute(lists, recorded)
 
 
-def _commit_alone(entry: _Entry) -> None:
+def _record_alone(events: Sequence[Event]) -> Recorded | Exception:
     try:
-        entry.outcome = record_events(entry.events)
-    except Exception as error:  # noqa: BLE001  # raised in the caller's thread
-        entry.outcome = error
+        return record_events(events)
+    except Exception as error:  # noqa: BLE001  # raised for whoever told these events
+        return error
 
 
-def _distribute(group: Sequence[_Entry], recorded: Recorded) -> None:
+def _distribute(lists: Sequence[Sequence[Event]], recorded: Recorded) -> list[Recorded | Exception]:
     start = 0
     wake_ups: list[WakeUp] = recorded.wake_ups
-    for entry in group:
-        end = start + len(entry.events)
-        entry.outcome = Recorded(
-            recorded.event_ids[start:end], recorded.outcomes[start:end], wake_ups
+    shares: list[Recorded | Exception] = []
+    for events in lists:
+        end = start + len(events)
+        shares.append(
+            Recorded(recorded.event_ids[start:end], recorded.outcomes[start:end], wake_ups)
         )
         start, wake_ups = end, []
+    return shares
