@@ -63,7 +63,7 @@ async def lifespan(
     open_stores(settings().postgres_pool_size - quick_connections())
     start_flushing()
     async with quick_reads() as reads:
-        yield {"reads": reads, "commits": GroupCommit()}
+        yield {"reads": reads, "commits": GroupCommit(), "deletions": GroupCommit()}
     stop_flushing()
     close_stores()
     stop_tracing()

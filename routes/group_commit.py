@@ -10,14 +10,22 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
+from psycopg_pool import PoolTimeout
+
+from routes.problems import Problem
 from workers.events import Event
+from workers.freshness import WakeUp
 from workers.record_events import Recorded
-from workers.record_together import LARGEST_GROUP, record_together
+from workers.record_together import record_together
 
-# One at a time, and whatever else hangs in threads.
-_committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+# Of one group. A list that the database refuses makes the others of its group commit one by one.
+MOST_EVENTS = 1000
+MOST_LISTS = 100
+# Less than hosts give a request (Heroku 30 s).
+ANSWER_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -31,49 +39,80 @@ class _Told:
 
 @dataclass
 class GroupCommit:
-    """Of one event loop: who waits, longest first, and the commits that go on until nobody does."""
+    """Of one event loop: who waits, longest first, and the commits that go on until nobody does.
+
+    They are made by one thread, over one connection, whatever else hangs in threads.
+    """
 
     waiting: deque[_Told] = field(default_factory=deque)
     commits: asyncio.Task[None] | None = None
+    thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="commit")
+    )
 
     async def record(self, events: Sequence[Event]) -> Recorded:
-        """`record_events`, in a transaction with other lists that may share one.
+        """`record_events`, in a transaction with other lists.
 
         Raises:
             psycopg.Error: as `record_events`.
+            Problem: 503, Postgres did not answer; it may have stored the events all the same.
         """
         told = _Told(events, copy_context(), asyncio.get_running_loop().create_future())
         self.waiting.append(told)
         if self.commits is None:
             self.commits = asyncio.create_task(self._commit())
-        return await told.answer
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await told.answer
+        except TimeoutError:
+            detail = "Postgres does not answer; tell it again, with an event_id of your own"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail) from None
 
     async def _commit(self) -> None:
         try:
             while group := self._next_group():
-                await _record(group)
+                outcomes = await self._outcomes(group)
+                _answer(group, outcomes)
+                if isinstance(outcomes[0], PoolTimeout):  # who waits now has waited as long
+                    meanwhile = list(self.waiting)
+                    self.waiting.clear()
+                    _answer(meanwhile, [outcomes[0]] * len(meanwhile))
         finally:
             self.commits = None
 
     def _next_group(self) -> list[_Told]:
+        """Those who still wait for their answer."""
         group: list[_Told] = []
         size = 0
-        while self.waiting and size + len(self.waiting[0].events) <= LARGEST_GROUP:
+        while self.waiting and len(group) < MOST_LISTS:
             size += len(self.waiting[0].events)
-            group.append(self.waiting.popleft())
+            if group and size > MOST_EVENTS:
+                break
+            told = self.waiting.popleft()
+            if not told.answer.done():
+                group.append(told)
         return group
 
+    async def _outcomes(self, group: Sequence[_Told]) -> list[Recorded | Exception]:
+        loop = asyncio.get_running_loop()
+        # What is logged and traced of it belongs to the first of them.
+        run = group[0].context.run
+        lists = [told.events for told in group]
+        try:
+            return await loop.run_in_executor(self.thread, run, record_together, lists)
+        except Exception as error:  # noqa: BLE001  # no thread to be had, for one: they are told
+            return [error] * len(group)
 
-async def _record(group: Sequence[_Told]) -> None:
-    loop = asyncio.get_running_loop()
-    # What is logged and traced of it belongs to the first of them.
-    run = group[0].context.run
-    lists = [told.events for told in group]
-    outcomes = await loop.run_in_executor(_committer, run, record_together, lists)
+
+def _answer(group: Sequence[_Told], outcomes: Sequence[Recorded | Exception]) -> None:
+    """Wake-ups of who has gone meanwhile go to the next."""
+    wake_ups: list[WakeUp] = []
     for told, outcome in zip(group, outcomes, strict=True):
-        if told.answer.done():  # whoever told them has gone
-            continue
         if isinstance(outcome, Exception):
-            told.answer.set_exception(outcome)
-        else:
-            told.answer.set_result(outcome)
+            if not told.answer.done():
+                told.answer.set_exception(outcome)
+            continue
+        wake_ups += outcome.wake_ups
+        if not told.answer.done():
+            told.answer.set_result(replace(outcome, wake_ups=wake_ups))
+            wake_ups = []

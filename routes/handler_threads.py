@@ -1,7 +1,6 @@
 """Threads for handlers that are plain functions, and wait for stores.
 
-Most share Starlette's. They need many: events that arrive together are committed together, and all
-of them wait for that. How the process is can be asked of threads that nobody else holds up.
+Most share Starlette's. How the process is can be asked of threads that nobody else holds up.
 """
 
 import asyncio
@@ -21,11 +20,7 @@ _open = ThreadPoolExecutor(OPEN, thread_name_prefix="open")
 
 
 async def run_any(handle: Handle, request: Request) -> Response:
-    """Handle a request in one of Starlette's forty threads.
-
-    Not of an executor: with forty threads of one, 100 connections got 970 events a second accepted,
-    where they get 1,700 (bench/events.py).
-    """
+    """Handle a request in one of Starlette's forty threads."""
     return await run_in_threadpool(handle, request)
 
 

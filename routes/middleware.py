@@ -59,6 +59,8 @@ class RequestId:
                 message["headers"] = [*message.get("headers", []), own]
             await send(message)
 
+        # A request that was sent ahead of the answer to another begins in the context of that.
+        structlog.contextvars.clear_contextvars()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_id)
@@ -150,7 +152,7 @@ class EncodedPath:
 
 
 class BoundedBody:
-    """Reads the whole body before the handler runs, which is a plain function; 413 if too large."""
+    """Reads the whole body before the handler runs, which cannot wait for it; 413 if too large."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

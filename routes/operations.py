@@ -23,6 +23,9 @@ from workers.api_keys import Role
 from workers.audit import begin_act, end_act
 from workers.events import Id
 
+# Of a process, which has few connections.
+_measuring = threading.Lock()
+
 T = TypeVar("T")
 Later = Coroutine[Any, Any, Response]
 ID: TypeAdapter[str] = TypeAdapter(Id)
@@ -49,7 +52,7 @@ class Operation:
     for text that is no JSON. `query` maps parameter names to their descriptions; those `needed`
     must be there. `answers` is what a success holds, None for text; answers with one of the
     statuses `alike` hold the same. What is `audited` is recorded with the name of the key. One
-    request at a time is answered of what is done `alone` in a process, because it costs much. A
+    request at a time is answered of all that is done `alone`, because it costs much. A
     handler that is a coroutine function runs on the event loop, and must not hold it up.
     """
 
@@ -67,11 +70,14 @@ class Operation:
     alike: tuple[int, ...] = ()
     audited: bool = False
     alone: bool = False
-    _busy: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """What a thread is needed for is not promised of a handler on the event loop."""
+        if inspect.iscoroutinefunction(self.handler) and (self.audited or self.alone):
+            raise ValueError(f"{self.handler.__name__} must not be a coroutine function")
 
     def route(self) -> Route:
         """The Starlette route, guarded by the key check."""
-
         return Route(self.path, self._endpoint(), methods=[self.method], name=self.handler.__name__)
 
     def _endpoint(self) -> Callable[[Request], Later]:
@@ -100,12 +106,12 @@ class Operation:
             Problem: 429, another one is being answered of what is done alone.
         """
         if self.alone:
-            if not self._busy.acquire(blocking=False):
+            if not _measuring.acquire(blocking=False):
                 raise Problem(429, "this is being measured for somebody else; ask again")
             try:
                 return self._handle(request)
             finally:
-                self._busy.release()
+                _measuring.release()
         if self.audited:
             return audited(request, f"{self.method} {self.path}", self._handle)
         return self._handle(request)

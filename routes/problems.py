@@ -40,7 +40,7 @@ class Problem(Exception):
         **extra: object,
     ) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status = int(status)
         self.detail = detail
         self.errors = errors
         self.extra = extra

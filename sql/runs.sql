@@ -98,11 +98,15 @@ RETURNING run_id, kind;
 
 -- name: read_run
 -- One run with its rate and the seconds it still needs.
-SELECT * FROM shown_runs WHERE run_id = %(run_id)s;
+SELECT run_id, kind, state, total, done, failed, progress, created_at, started_at, finished_at, error,
+    rate_per_s, eta_s
+FROM shown_runs WHERE run_id = %(run_id)s;
 
 -- name: list_runs
 -- The same of runs, newest first, from a cursor on.
-SELECT * FROM shown_runs
+SELECT run_id, kind, state, total, done, failed, progress, created_at, started_at, finished_at, error,
+    rate_per_s, eta_s
+FROM shown_runs
 WHERE %(before)s::timestamptz IS NULL
    OR (created_at, run_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
 ORDER BY created_at DESC, run_id DESC LIMIT %(limit)s;

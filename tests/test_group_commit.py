@@ -1,68 +1,155 @@
 """Lists of events that wait for the same commit: who shares it, and who does not wait for whom."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
+from psycopg_pool import PoolTimeout
 from starlette.testclient import TestClient
 
-from routes.events import SMALL_BODY_BYTES
-from routes.group_commit import GroupCommit
-from tests.library import checkout, ledger, rows, student
+from routes import group_commit
+from routes.group_commit import MOST_EVENTS, MOST_LISTS, GroupCommit
+from routes.problems import Problem
+from tests.library import ledger, rows, student
 from tests.processes import eventually
 from workers.events import Event
 from workers.freshness import Kind
 from workers.record_events import Recorded
-from workers.record_together import LARGEST_GROUP, SMALL_LIST
-from workers.stores import connect
+from workers.stores import connect, open_stores
 
 TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM events"
 BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-def told_at_once(lists: Sequence[Sequence[Event]]) -> list[Recorded]:
-    async def tell() -> list[Recorded]:
+@contextmanager
+def nobody_commits() -> Iterator[None]:
+    """What is told meanwhile waits."""
+    with connect() as somebody, somebody.transaction():
+        somebody.execute("LOCK TABLE students, books IN SHARE ROW EXCLUSIVE MODE")
+        yield
+
+
+def together(lists: Sequence[Sequence[Event]]) -> list[Recorded]:
+    async def tell_all() -> list[Recorded]:
         commits = GroupCommit()
         return await asyncio.gather(*(commits.record(events) for events in lists))
 
-    return asyncio.run(tell())
+    return asyncio.run(tell_all())
 
 
 def test_who_comes_while_others_are_committed_is_the_next_group(stores: None) -> None:
-    told = told_at_once([[student(f"S{n}")] for n in range(50)])
-    assert rows("SELECT count(*) FROM students") == [(50,)]
-    assert [len(each.event_ids) for each in told] == [1] * 50
-    assert rows(TRANSACTIONS) == [(1,)], "all had come before the first commit could begin"
+    async def tell_all() -> list[Recorded]:
+        commits = GroupCommit()
+        with nobody_commits():
+            first = asyncio.create_task(commits.record([student("S0")]))
+            while commits.commits is None or commits.waiting:
+                await asyncio.sleep(0.01)
+            others = [asyncio.create_task(commits.record([student(f"S{n}")])) for n in range(1, 20)]
+            while len(commits.waiting) < len(others):
+                await asyncio.sleep(0.01)
+        return await asyncio.gather(first, *others)
+
+    told = asyncio.run(tell_all())
+    assert rows("SELECT count(*) FROM students") == [(20,)]
+    assert [len(each.event_ids) for each in told] == [1] * 20
+    # One message wakes a worker for each group.
+    assert [len(each.wake_ups) for each in told] == [1, 1] + [0] * 18
+    assert rows(TRANSACTIONS) == [(2,)]
 
 
-def test_a_group_has_a_limit(stores: None) -> None:
-    lists = [[student(f"S{n}-{m}") for m in range(SMALL_LIST)] for n in range(12)]
-    told_at_once(lists)
-    assert rows(TRANSACTIONS) == [(-(-12 * SMALL_LIST // LARGEST_GROUP),)]
-    assert len(ledger(Kind.student_embedding, "wanted")) == 12 * SMALL_LIST
+@pytest.mark.parametrize(("lists", "events"), [(12, 100), (MOST_LISTS + 5, 1)])
+def test_a_group_has_a_limit(stores: None, lists: int, events: int) -> None:
+    together([[student(f"S{n}-{m}") for m in range(events)] for n in range(lists)])
+    assert rows(TRANSACTIONS) == [
+        (max(-(-lists * events // MOST_EVENTS), -(-lists // MOST_LISTS)),)
+    ]
+    assert len(ledger(Kind.student_embedding, "wanted")) == lists * events
 
 
 def test_a_caller_that_goes_away_takes_nobody_along(stores: None) -> None:
-    async def tell() -> Recorded:
+    async def tell_all() -> list[Recorded]:
         commits = GroupCommit()
-        first, going, last = (
-            asyncio.create_task(commits.record([student(f"S{n}")])) for n in range(3)
-        )
-        await asyncio.sleep(0)
-        going.cancel()
-        await first
-        return await last
+        with nobody_commits():
+            going, waiting = (
+                asyncio.create_task(commits.record([student(name)])) for name in ("S1", "S2")
+            )
+            while commits.commits is None or commits.waiting:
+                await asyncio.sleep(0.01)
+            gone = asyncio.create_task(commits.record([student("S3")]))
+            while not commits.waiting:
+                await asyncio.sleep(0.01)
+            gone.cancel()
+            going.cancel()
+        return [await waiting]
 
-    assert asyncio.run(tell()).duplicates == 0
-    assert rows("SELECT count(*) FROM students") == [(3,)], "it was told, and may be known"
+    (told,) = asyncio.run(tell_all())
+    assert len(told.wake_ups) == 1, "the first caller of the group did not live to send it"
+    assert {key for (key,) in rows("SELECT student_id FROM students")} == {"S1", "S2"}
+
+
+def test_when_no_commit_can_begin_everybody_is_told(stores: None) -> None:
+    async def tell_all() -> list[Recorded | BaseException]:
+        commits = GroupCommit()
+        commits.thread.shutdown()
+        told = (commits.record([student(f"S{n}")]) for n in range(3))
+        return await asyncio.gather(*told, return_exceptions=True)
+
+    assert [type(each) for each in asyncio.run(tell_all())] == [RuntimeError] * 3
+
+
+def test_who_gets_no_answer_is_told_to_tell_it_again(
+    stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "ANSWER_S", 0.5)
+
+    async def tell_all() -> list[Recorded | BaseException]:
+        commits = GroupCommit()
+        with nobody_commits():
+            first = asyncio.create_task(commits.record([student("S0")]))
+            while commits.commits is None or commits.waiting:
+                await asyncio.sleep(0.01)
+            second = commits.record([student("S1")])
+            told = await asyncio.gather(first, second, return_exceptions=True)
+        assert commits.commits is not None
+        await commits.commits
+        return list(told)
+
+    told = asyncio.run(tell_all())
+    assert [each.status for each in told if isinstance(each, Problem)] == [503, 503]
+    assert rows("SELECT student_id FROM students") == [("S0",)], "the second had not begun"
+
+
+def test_when_there_is_no_connection_nobody_waits_for_it_twice(
+    stores: None,
+) -> None:
+    pool = open_stores().pool
+    pool.timeout = 1
+
+    async def tell_all(count: int) -> list[Recorded | BaseException]:
+        commits = GroupCommit()
+        told = (commits.record([student(f"S{n}")]) for n in range(count))
+        return await asyncio.gather(*told, return_exceptions=True)
+
+    taken = [pool.getconn() for _ in range(pool.max_size)]
+    refused = asyncio.run(tell_all(3 * MOST_LISTS))
+    assert {type(each) for each in refused} == {PoolTimeout}
+    assert pool.get_stats()["requests_errors"] == 1
+    for conn in taken:
+        pool.putconn(conn)
+    assert [type(each) for each in asyncio.run(tell_all(3))] == [Recorded] * 3
+
+
+def post(student_id: str) -> dict[str, object]:
+    return {"event_type": "student_added", "student_id": student_id}
 
 
 @pytest.mark.parametrize(
     "told",
     [
         {"event_type": "student_deleted", "student_id": "S1"},
-        {"events": [{"event_type": "student_added", "student_id": f"L{n}"} for n in range(101)]},
+        {"events": [post(f"L{n}") for n in range(501)]},
         {
             "events": [
                 {"event_type": "book_added", "book_id": f"B{n}", "title": "x" * 900}
@@ -70,24 +157,17 @@ def test_a_caller_that_goes_away_takes_nobody_along(stores: None) -> None:
             ]
         },
     ],
-    ids=["a deletion, which may wait for the graph", "a large list", "a large body"],
+    ids=["a deletion, which may wait for the graph", "a list of many values", "a large body"],
 )
 def test_what_has_a_transaction_of_its_own_keeps_no_group_waiting(
     client: TestClient, told: dict[str, object]
 ) -> None:
-    client.post("/events", json={"event_type": "student_added", "student_id": "S1"})
-    with ThreadPoolExecutor(1) as threads:
-        with connect() as somebody, somebody.transaction():
-            somebody.execute("LOCK TABLE students, books IN SHARE ROW EXCLUSIVE MODE")
+    assert client.post("/events", json=post("S1")).status_code == 202
+    with ThreadPoolExecutor(2) as threads:
+        with nobody_commits():
             alone = threads.submit(client.post, "/events", json=told)
             eventually(lambda: rows(BLOCKED) == [(1,)])
-            post = {"event_type": "post_deleted", "post_id": "P1"}
-            assert client.post("/events", json=post).status_code == 202
+            other = {"event_type": "post_deleted", "post_id": "P1"}
+            assert threads.submit(client.post, "/events", json=other).result(60).status_code == 202
             assert not alone.done()
         assert alone.result().status_code == 202
-
-
-def test_a_small_body_is_one_that_is_parsed_at_once(client: TestClient) -> None:
-    events = [checkout(f"S{n}", "B1").model_dump(mode="json", exclude_none=True) for n in range(99)]
-    assert len(str(events)) < SMALL_BODY_BYTES
-    assert client.post("/events", json={"events": events}).json()["accepted"] == 99

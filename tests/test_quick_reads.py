@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from starlette.testclient import TestClient
 
@@ -9,35 +10,59 @@ from routes import quick_reads
 from routes.quick_reads import quick_connections
 from tests.library import rows
 from tests.processes import eventually
-from workers.stores import connect
+from workers.settings import settings
+from workers.stores import APPLICATION, connect
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'students'::regclass"
+SESSIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = %s AND datname = current_database()
+"""
 END_OTHERS = """
     SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
 
-def test_a_read_that_gets_no_connection_is_told_so_and_the_process_still_says_how_it_is(
+def test_a_read_that_gets_no_answer_is_told_so_and_the_process_still_says_how_it_is(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quick_reads, "WAIT_S", 0.3)
-    with ThreadPoolExecutor(quick_connections()) as threads:
-        with connect() as somebody, somebody.transaction():
-            somebody.execute("LOCK TABLE students IN ACCESS EXCLUSIVE MODE")
-            hanging = [
-                threads.submit(client.get, "/students/S1") for _ in range(quick_connections())
-            ]
-            eventually(lambda: rows(WAITING) == [(quick_connections(),)])
-            refused = client.get("/students/S1")
-            assert (refused.status_code, refused.headers["content-type"]) == (
-                503,
-                "application/problem+json",
-            )
-            assert client.get("/health/ready").status_code == 200
-            assert client.get("/freshness").status_code == 200
-        assert [each.result().status_code for each in hanging] == [404] * quick_connections()
-    assert client.get("/students/S1").status_code == 404
+    count = 2 * quick_connections()
+    monkeypatch.setattr(quick_reads, "ANSWER_S", 1)
+    with ThreadPoolExecutor(count) as threads, connect() as somebody, somebody.transaction():
+        somebody.execute("LOCK TABLE students IN ACCESS EXCLUSIVE MODE")
+        hanging = [threads.submit(client.get, "/students/S1") for _ in range(count)]
+        eventually(lambda: rows(WAITING) == [(quick_connections(),)])
+        assert client.get("/health/ready").status_code == 200
+        assert client.get("/freshness").status_code == 200
+        answers = [each.result(60) for each in hanging]
+        assert [each.status_code for each in answers] == [503] * count
+        assert {each.headers["content-type"] for each in answers} == {"application/problem+json"}
+        eventually(lambda: rows(WAITING) == [(0,)])
+    monkeypatch.undo()
+    for _ in range(count):
+        assert client.get("/students/S1").status_code == 404
+
+
+def test_a_web_process_has_no_more_connections_than_it_may(
+    database_url: str, fresh_settings: None
+) -> None:
+    from api import app
+
+    most = settings().postgres_pool_size
+    large = {"events": [{"event_type": "student_added", "student_id": f"S{n}"} for n in range(500)]}
+    with (
+        TestClient(app, "http://127.0.0.1", client=("127.0.0.1", 50000)) as client,
+        ThreadPoolExecutor(4 * most) as threads,
+        psycopg.connect(database_url, autocommit=True) as somebody,
+        somebody.transaction(),
+    ):
+        somebody.execute("LOCK TABLE students IN ACCESS EXCLUSIVE MODE")
+        for _ in range(2 * most):
+            threads.submit(client.get, "/students/S1")
+            threads.submit(client.post, "/events", json=large)
+        eventually(lambda: somebody.execute(WAITING).fetchall() == [(most,)])
+        assert somebody.execute(SESSIONS, [APPLICATION]).fetchall() == [(most,)]
 
 
 def test_more_reads_than_connections_are_all_answered(client: TestClient) -> None:

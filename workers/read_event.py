@@ -7,7 +7,7 @@ from uuid import UUID
 from workers.errors import UnknownKeyError
 from workers.freshness import Kind
 from workers.queries import query
-from workers.questions import Question, Rows, ask
+from workers.stores import connection
 
 READ_EVENT = query("read_event.read_event")
 
@@ -39,15 +39,8 @@ def read_event(event_id: UUID) -> Chain:
     Raises:
         UnknownKeyError: no event with this id was accepted.
     """
-    return ask(event_question(event_id))
-
-
-def event_question(event_id: UUID) -> Question[Chain]:
-    """For one event's chain; as `read_event`."""
-    return Question(READ_EVENT, {"event_id": event_id}, lambda rows: _chain(rows, event_id))
-
-
-def _chain(rows: Rows, event_id: UUID) -> Chain:
+    with connection() as conn:
+        rows = conn.execute(READ_EVENT, {"event_id": event_id}).fetchall()
     if not rows:
         raise UnknownKeyError("unknown_event", str(event_id))
     event_type, received_at = rows[0][:2]

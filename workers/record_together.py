@@ -13,20 +13,6 @@ from workers.events import Event
 from workers.freshness import WakeUp
 from workers.record_events import Recorded, record_events
 
-# A larger list is worth a transaction of its own, and would keep the small ones waiting.
-SMALL_LIST = 100
-LARGEST_GROUP = 1000
-
-
-def may_share(events: Sequence[Event]) -> bool:
-    """Whether a list may be recorded with others.
-
-    The transaction of a deletion waits for whoever writes the graph; others must not wait for it.
-    """
-    return len(events) <= SMALL_LIST and all(
-        event.event_type != "student_deleted" for event in events
-    )
-
 
 def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
     """`record_events` for each list, in one transaction if none of them is refused.
@@ -39,15 +25,20 @@ def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Excepti
     except (psycopg.OperationalError, PoolTimeout) as error:
         return [error] * len(lists)
     except Exception:  # noqa: BLE001  # whoever is at fault gets it alone
-        return [_record_alone(events) for events in lists]
+        return _one_by_one(lists)
     return _distribute(lists, recorded)
 
 
-def _record_alone(events: Sequence[Event]) -> Recorded | Exception:
-    try:
-        return record_events(events)
-    except Exception as error:  # noqa: BLE001  # raised for whoever told these events
-        return error
+def _one_by_one(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
+    outcomes: list[Recorded | Exception] = []
+    for events in lists:
+        try:
+            outcomes.append(record_events(events))
+        except (psycopg.OperationalError, PoolTimeout) as error:  # the next would wait for it, too
+            return [*outcomes, *[error] * (len(lists) - len(outcomes))]
+        except Exception as error:  # noqa: BLE001  # raised for whoever told these events
+            outcomes.append(error)
+    return outcomes
 
 
 def _distribute(lists: Sequence[Sequence[Event]], recorded: Recorded) -> list[Recorded | Exception]:
