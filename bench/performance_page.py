@@ -34,10 +34,10 @@ README_ROWS = (
         ("lists of 1,000",),
     ),
     Shown(
-        "Events accepted, single requests, 100 connections",
+        "Events accepted, single requests over 100 connections that always ask, p99",
         "events",
         "events",
-        ("single, 100 connections",),
+        ("single, 100 connections", "single, 100 connections, p99"),
     ),
     Shown(
         "Single requests at 1,000 a second over 100 connections: p50, p99",
@@ -46,6 +46,24 @@ README_ROWS = (
         (
             "single, 100 connections, 1,000 a second, p50",
             "single, 100 connections, 1,000 a second, p99",
+        ),
+    ),
+    Shown(
+        "A student, over 16 connections that always ask (share of a route that does nothing), p99",
+        "reads",
+        "reads, 10,000 students",
+        (
+            "/students/{student_id}, 16 connections",
+            "/students/{student_id}, 16 connections, p99",
+        ),
+    ),
+    Shown(
+        "Neighbours of a student, the same, p99",
+        "reads",
+        "reads, 10,000 students",
+        (
+            "/students/{student_id}/neighbors, 16 connections",
+            "/students/{student_id}/neighbors, 16 connections, p99",
         ),
     ),
     Shown(
