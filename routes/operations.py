@@ -52,8 +52,8 @@ class Operation:
     for text that is no JSON. `query` maps parameter names to their descriptions; those `needed`
     must be there. `answers` is what a success holds, None for text; answers with one of the
     statuses `alike` hold the same. What is `audited` is recorded with the name of the key. One
-    request at a time is answered of all that is done `alone`, because it costs much. A
-    handler that is a coroutine function runs on the event loop, and must not hold it up.
+    request at a time is answered of all that is done `alone`, because it costs much. A handler that
+    is a coroutine function runs on the event loop, and must not hold it up.
     """
 
     method: str
