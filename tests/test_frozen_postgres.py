@@ -1,4 +1,4 @@
-"""A Postgres that does not answer: who asks is told so in time, and what is told again counts once."""
+"""A Postgres that does not answer: who asks is told in time; what is told again counts once."""
 
 import os
 import signal
