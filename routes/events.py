@@ -29,6 +29,8 @@ NDJSON = "application/x-ndjson"
 SMALL_BODY_BYTES = 16 * 1024
 SMALL_BODY_VALUES = 1000
 
+TELL_S = 5.0
+
 # What is committed is told while requests hang in all other threads, too.
 _tellers = ThreadPoolExecutor(4, thread_name_prefix="tell")
 
@@ -61,8 +63,7 @@ async def post_events(request: Request) -> Response:
         events = _parse(request)
         recorded = await _commits(request, events).record(events)
         if recorded.wake_ups or _deleted_users(events):
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(_tellers, copy_context().run, _tell, events, recorded)
+            await _tell_soon(events, recorded)
     else:
         events, recorded = await run_in_threadpool(_record_alone, request)
     for event, outcome in zip(events, recorded.outcomes, strict=True):
@@ -74,6 +75,15 @@ async def post_events(request: Request) -> Response:
         event_ids=recorded.event_ids,
     )
     return reply(ACCEPTED, accepted, 202)
+
+
+async def _tell_soon(events: Sequence[Event], recorded: Recorded) -> None:
+    """What is committed is answered also while Redis hangs; what is told too late is told again."""
+    loop = asyncio.get_running_loop()
+    told = loop.run_in_executor(_tellers, copy_context().run, _tell, events, recorded)
+    await asyncio.wait({told}, timeout=TELL_S)
+    if told.done():
+        told.result()
 
 
 def _is_small(body: bytes) -> bool:

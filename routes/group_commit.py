@@ -20,12 +20,13 @@ from workers.events import Event
 from workers.freshness import WakeUp
 from workers.record_events import Recorded
 from workers.record_together import record_together
+from workers.stores import STALLED_TRANSACTION_MS
 
 # Of one group. A list that the database refuses makes the others of its group commit one by one.
 MOST_EVENTS = 1000
 MOST_LISTS = 100
-# Less than hosts give a request (Heroku 30 s).
-ANSWER_S = 20.0
+# Twice as long as a worker that stalls may keep rows which events wait for (workers/stores.py).
+ANSWER_S = 2 * STALLED_TRANSACTION_MS / 1000
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class GroupCommit:
             async with asyncio.timeout(ANSWER_S):
                 return await told.answer
         except TimeoutError:
-            detail = "Postgres does not answer; tell it again, with an event_id of your own"
+            detail = "Postgres gave no answer in time; tell it again, with an event_id of your own"
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail) from None
 
     async def _commit(self) -> None:

@@ -4,6 +4,7 @@ Most share Starlette's. How the process is can be asked of threads that nobody e
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -14,9 +15,13 @@ from starlette.responses import Response
 
 Handle = Callable[[Request], Response]
 
-OPEN = 4
+# Of each open path: who asks whether the process is ready waits for Postgres, and who asks whether
+# it lives must not wait for that.
+OPEN = 2
 
-_open = ThreadPoolExecutor(OPEN, thread_name_prefix="open")
+_open: defaultdict[str, ThreadPoolExecutor] = defaultdict(
+    lambda: ThreadPoolExecutor(OPEN, thread_name_prefix="open")
+)
 
 
 async def run_any(handle: Handle, request: Request) -> Response:
@@ -27,4 +32,5 @@ async def run_any(handle: Handle, request: Request) -> Response:
 async def run_open(handle: Handle, request: Request) -> Response:
     """Handle what anybody may ask: whether the process lives, and whether it is ready."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_open, copy_context().run, handle, request)
+    threads = _open[request.scope["route"].path]
+    return await loop.run_in_executor(threads, copy_context().run, handle, request)

@@ -19,7 +19,8 @@ from workers.stores import AsyncPool, async_pool
 
 T = TypeVar("T")
 
-# For all of a read, the wait for a connection included.
+# For all of a read, the wait for a connection included. To cancel what hangs takes psycopg up to
+# five more.
 ANSWER_S = 5.0
 CLOSE_S = 1.0
 

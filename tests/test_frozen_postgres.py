@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -47,7 +48,7 @@ def test_whoever_asks_is_answered_and_an_event_that_is_told_again_counts_once(
         told = client.post("/events", json=event)
         assert (told.status_code, told.json()["detail"]) == (
             503,
-            "Postgres does not answer; tell it again, with an event_id of your own",
+            "Postgres gave no answer in time; tell it again, with an event_id of your own",
         )
         assert client.get("/students/S2").status_code == 503
         assert client.get("/health/live").status_code == 200
@@ -56,3 +57,15 @@ def test_whoever_asks_is_answered_and_an_event_that_is_told_again_counts_once(
     again = client.post("/events", json=event)
     assert (again.status_code, again.json()["duplicates"]) == (202, 1)
     assert client.get("/students/S2").status_code == 200
+
+
+def test_who_asks_whether_the_process_lives_does_not_wait_for_who_asks_whether_it_is_ready(
+    client: TestClient,
+) -> None:
+    with ThreadPoolExecutor(9) as threads:
+        with frozen_sessions():
+            waiting = [threads.submit(client.get, "/health/ready") for _ in range(8)]
+            live = threads.submit(client.get, "/health/live").result(60)
+            assert live.status_code == 200
+            assert not all(each.done() for each in waiting)
+        assert {each.result().status_code for each in waiting} <= {200, 503}

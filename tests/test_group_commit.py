@@ -1,6 +1,7 @@
 """Lists of events that wait for the same commit: who shares it, and who does not wait for whom."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ import pytest
 from psycopg_pool import PoolTimeout
 from starlette.testclient import TestClient
 
-from routes import group_commit
+from routes import events, group_commit
 from routes.group_commit import MOST_EVENTS, MOST_LISTS, GroupCommit
 from routes.problems import Problem
 from tests.library import ledger, rows, student
@@ -139,6 +140,20 @@ def test_when_there_is_no_connection_nobody_waits_for_it_twice(
     for conn in taken:
         pool.putconn(conn)
     assert [type(each) for each in asyncio.run(tell_all(3))] == [Recorded] * 3
+
+
+def test_a_committed_event_is_answered_while_whoever_has_to_know_of_it_cannot_be_told(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reachable = threading.Event()
+    monkeypatch.setattr(events, "TELL_S", 0.2)
+    monkeypatch.setattr(events, "_tell", lambda *_: reachable.wait(60))
+    with ThreadPoolExecutor(8) as threads:
+        told = [threads.submit(client.post, "/events", json=post(f"S{n}")) for n in range(8)]
+        assert [each.result(50).status_code for each in told] == [202] * 8
+    assert not reachable.is_set()
+    reachable.set()
+    assert rows("SELECT count(*) FROM students") == [(8,)]
 
 
 def post(student_id: str) -> dict[str, object]:

@@ -53,6 +53,15 @@ def test_a_list_that_the_database_refuses_fails_alone() -> None:
     assert set(ledger(Kind.student_embedding, "wanted")) == {"S1", "S2"}
 
 
+def test_a_list_that_is_canceled_takes_no_other_along() -> None:
+    canceled = "RAISE EXCEPTION USING ERRCODE = 'query_canceled'"
+    on_insert("students", canceled, only="NEW.student_id = 'S9'")
+    first, second, third = record_together([[checkout(f"S{n}", "B1")] for n in (1, 9, 2)])
+    assert isinstance(second, psycopg.errors.QueryCanceled)
+    assert [each.duplicates for each in recorded([first, third])] == [0, 0]
+    assert set(ledger(Kind.student_embedding, "wanted")) == {"S1", "S2"}
+
+
 def test_a_database_that_is_down_is_the_answer_to_everybody() -> None:
     on_insert("events", "PERFORM pg_terminate_backend(pg_backend_pid())")
     outcomes = record_together([[checkout("S1", "B1")], [checkout("S2", "B1")]])

@@ -13,6 +13,9 @@ from workers.events import Event
 from workers.freshness import WakeUp
 from workers.record_events import Recorded, record_events
 
+# No connection, no resources, or the server ends.
+GONE = ("08", "53", "57P")
+
 
 def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
     """`record_events` for each list, in one transaction if none of them is refused.
@@ -22,10 +25,8 @@ def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Excepti
     """
     try:
         recorded = record_events([event for events in lists for event in events])
-    except (psycopg.OperationalError, PoolTimeout) as error:
-        return [error] * len(lists)
-    except Exception:  # noqa: BLE001  # whoever is at fault gets it alone
-        return _one_by_one(lists)
+    except Exception as error:  # noqa: BLE001  # whoever is at fault gets it alone
+        return [error] * len(lists) if _is_down(error) else _one_by_one(lists)
     return _distribute(lists, recorded)
 
 
@@ -34,11 +35,18 @@ def _one_by_one(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
     for events in lists:
         try:
             outcomes.append(record_events(events))
-        except (psycopg.OperationalError, PoolTimeout) as error:  # the next would wait for it, too
-            return [*outcomes, *[error] * (len(lists) - len(outcomes))]
         except Exception as error:  # noqa: BLE001  # raised for whoever told these events
+            if _is_down(error):  # the next would wait for it, too
+                return [*outcomes, *[error] * (len(lists) - len(outcomes))]
             outcomes.append(error)
     return outcomes
+
+
+def _is_down(error: Exception) -> bool:
+    """Whether Postgres is gone, rather than a statement: canceled, for one, or in a deadlock."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(GONE)
+    return isinstance(error, PoolTimeout)
 
 
 def _distribute(lists: Sequence[Sequence[Event]], recorded: Recorded) -> list[Recorded | Exception]:
