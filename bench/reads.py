@@ -27,7 +27,7 @@ from workers.stores import connection
 
 CONNECTIONS = (1, 16, 100)
 NOTHING = "/health/live"
-# A quarter and three quarters of what one process answers: a latency is not that of a queue.
+# A sixth and half of what one process answers: a latency is not that of a queue.
 STEADY_PER_S = (500, 1500)
 PROCESSES = os.cpu_count() or 1
 # The first of them is ready before the others.

@@ -1,7 +1,7 @@
 """Reads that ask Postgres once, for a little, from the event loop itself.
 
 In a thread such a read is mostly handed around: to the thread and back, and the interpreter with
-it. From the loop it takes a third less of the CPU (bench/reads.py).
+it. From the loop half as many again are answered (bench/reads.py).
 """
 
 import asyncio
