@@ -22,7 +22,7 @@ bench-documents-1m: $(READY)
 	$(BIN)/python -m bench.documents --documents 1000000
 
 screenshots: $(READY)
-	SCREENSHOTS=docs/operations/images $(BIN)/python -m pytest tests/test_console_in_browser.py
+	SCREENSHOTS=docs/operations/images $(BIN)/python -m pytest tests/console/test_console_in_browser.py
 
 soak: $(READY)
 	$(BIN)/python -m tests.failures.soak $(ARGS)

@@ -10,7 +10,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 import actors  # noqa: F401  # declares the broker that the routes send to
-from routes import (
+from routes.api import (
     cluster,
     dead_letters,
     document_versions,
@@ -23,18 +23,18 @@ from routes import (
     students,
     users,
 )
-from routes.acts import LOGIN_ROUTES, act_routes
-from routes.console import PAGES
-from routes.group_commit import GroupCommit
-from routes.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders, Trace
-from routes.openapi import openapi_operations
-from routes.problems import HANDLERS
-from routes.quick_reads import QuickReads, quick_connections, quick_reads
-from workers.logs import configure_logging
-from workers.metrics import start_flushing, stop_flushing
-from workers.settings import settings
-from workers.stores import close_stores, open_stores
-from workers.tracing import start_tracing, stop_tracing
+from routes.console.forms import LOGIN_ROUTES, act_routes
+from routes.console.views import PAGES
+from routes.http.group_commit import GroupCommit
+from routes.http.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders, Trace
+from routes.http.openapi import openapi_operations
+from routes.http.problems import HANDLERS
+from routes.http.quick_reads import QuickReads, quick_connections, quick_reads
+from workers.core.logs import configure_logging
+from workers.core.metrics import start_flushing, stop_flushing
+from workers.core.settings import settings
+from workers.core.stores import close_stores, open_stores
+from workers.core.tracing import start_tracing, stop_tracing
 
 STATIC = Path(__file__).parent / "static"
 

@@ -24,15 +24,16 @@ from actors import (
     refresh_students,
     score_posts,
 )
+from actors.notify import send
 from actors.runs import begin_run, send_run
-from actors.wake import send
-from workers.freshness import bury_lost, find_overdue
-from workers.graph_changes import prune_changes
-from workers.logs import configure_logging
-from workers.metrics import start_flushing, stop_flushing
-from workers.plan_documents import begin_documents_run
-from workers.runs import RunKind, create_run, find_waiting
-from workers.scheduled_jobs import (
+from workers.core.logs import configure_logging
+from workers.core.metrics import start_flushing, stop_flushing
+from workers.core.settings import settings
+from workers.core.stores import close_stores, connect, connection, open_stores, ping
+from workers.core.tracing import start_tracing, stop_tracing
+from workers.documents.plan import begin_documents_run
+from workers.jobs.runs import RunKind, create_run, find_waiting
+from workers.jobs.schedules import (
     find_unsent,
     forget_other_jobs,
     held_firing,
@@ -41,12 +42,11 @@ from workers.scheduled_jobs import (
     try_leadership,
     unfired_since,
 )
-from workers.series import store_minute
-from workers.settings import settings
-from workers.stalled_sessions import end_stalled_sessions
-from workers.stores import PING, close_stores, connect, connection, open_stores
-from workers.tracing import start_tracing, stop_tracing
-from workers.watch_freshness import watch_freshness
+from workers.jobs.stalled_sessions import end_stalled_sessions
+from workers.ledger.freshness import bury_lost, find_overdue
+from workers.ledger.watch import watch_freshness
+from workers.neighbors.changes import prune_changes
+from workers.operations.series import store_minute
 
 log = structlog.get_logger()
 
@@ -186,7 +186,7 @@ def lead(stop: threading.Event) -> None:
         clock.start()
         try:
             while not stop.wait(LEADERSHIP_CHECK_S):
-                lock.execute(PING)
+                ping(lock)
         finally:
             clock.shutdown(wait=True)
 

@@ -12,7 +12,7 @@ from types import FrameType
 
 import uvicorn
 
-from workers.settings import settings
+from workers.core.settings import settings
 
 
 def main() -> None:

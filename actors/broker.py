@@ -12,16 +12,16 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, Retries, TimeLimit
 
-from actors.logs import BindLogs
-from actors.metrics import CountMessages, KeepTraceback
+from actors.middleware.logs import BindLogs
+from actors.middleware.metrics import CountMessages, KeepTraceback
+from actors.middleware.tracing import Trace
 from actors.pulse import Heartbeat, HoldPaused, Watchdog
-from actors.tracing import Trace
-from workers.embedders import embedder
-from workers.logs import configure_logging
-from workers.metrics import start_flushing, stop_flushing
-from workers.settings import settings
-from workers.stores import close_stores, open_stores, redis_client
-from workers.tracing import start_tracing, stop_tracing
+from workers.core.logs import configure_logging
+from workers.core.metrics import start_flushing, stop_flushing
+from workers.core.settings import settings
+from workers.core.stores import close_stores, open_stores, redis_client
+from workers.core.tracing import start_tracing, stop_tracing
+from workers.embedding.embedders import embedder
 
 TIME_LIMIT_MS = 300_000
 

@@ -7,8 +7,8 @@ import structlog
 
 from actors.broker import broker
 from actors.scheduled_jobs import timed
-from workers import check_neighbors as work
-from workers.queues import Queue
+from workers.core.vocabulary import Queue
+from workers.neighbors import check as work
 
 log = structlog.get_logger()
 

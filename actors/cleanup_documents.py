@@ -5,7 +5,7 @@ from uuid import UUID
 import dramatiq
 
 from actors.broker import broker
-from workers import cleanup_documents as work
+from workers.documents import cleanup as work
 
 # A walk over millions of keys takes minutes; its run says how it goes.
 TIME_LIMIT_MS = 3600 * 1000

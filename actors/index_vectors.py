@@ -4,9 +4,9 @@ import dramatiq
 
 from actors.broker import broker
 from actors.scheduled_jobs import timed
-from workers import index_vectors as work
-from workers.queues import Queue
-from workers.stores import connect
+from workers.core.stores import connect
+from workers.core.vocabulary import Queue
+from workers.neighbors import hnsw_index as work
 
 # Building over a large population takes minutes and blocks nobody.
 TIME_LIMIT_MS = 3600 * 1000

@@ -8,7 +8,7 @@ import redis
 import structlog
 
 from actors.broker import broker
-from workers import precompute_batch as work
+from workers.documents import batch as work
 
 # A slow provider may take minutes for a batch; its lease is kept meanwhile.
 TIME_LIMIT_MS = 3600 * 1000

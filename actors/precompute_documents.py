@@ -6,7 +6,7 @@ import dramatiq
 
 from actors.broker import broker
 from actors.precompute_batch import send_batches
-from workers import plan_documents as work
+from workers.documents import plan as work
 
 
 @dramatiq.actor(queue_name="batch", broker=broker)

@@ -5,8 +5,8 @@ import structlog
 
 from actors.broker import broker
 from actors.scheduled_jobs import timed
-from workers import prune_history as work
-from workers.queues import Queue
+from workers.core.vocabulary import Queue
+from workers.jobs import history as work
 
 log = structlog.get_logger()
 

@@ -15,9 +15,9 @@ from dramatiq.middleware import Middleware, SkipMessage
 from dramatiq.worker import ConsumerThread, Worker
 from psycopg_pool import PoolTimeout
 
-from workers.queues import is_paused, paused_queues
-from workers.worker_heartbeats import CurrentJob, beat, leave
-from workers.worker_name import process_name
+from workers.core.worker_name import process_name
+from workers.jobs.heartbeats import CurrentJob, beat, leave
+from workers.jobs.queues import is_paused, paused_queues
 
 INTERVAL_S = 1.0
 # After this a process that was told to end is ended.

@@ -5,8 +5,8 @@ from uuid import UUID
 import dramatiq
 
 from actors.broker import broker
-from workers import rebuild_neighbors as work
-from workers.queues import Queue
+from workers.core.vocabulary import Queue
+from workers.neighbors import rebuild as work
 
 # A rebuild of a large population takes as long as it takes; its run says how it goes.
 TIME_LIMIT_MS = 12 * 3600 * 1000

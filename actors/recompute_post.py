@@ -3,10 +3,9 @@
 import dramatiq
 
 from actors.broker import broker
-from actors.wake import send, wakes
-from workers import recompute_post as work
-from workers.freshness import Kind
-from workers.queues import Queue
+from actors.notify import send, wakes
+from workers.core.vocabulary import Kind, Queue
+from workers.users import posts as work
 
 
 @wakes(Kind.post_embedding)

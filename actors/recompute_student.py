@@ -3,10 +3,9 @@
 import dramatiq
 
 from actors.broker import broker
-from actors.wake import send, wakes
-from workers import recompute_student as work
-from workers.freshness import Kind
-from workers.queues import Queue
+from actors.notify import send, wakes
+from workers.core.vocabulary import Kind, Queue
+from workers.students import recompute as work
 
 
 @wakes(Kind.student_embedding)

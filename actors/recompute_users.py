@@ -5,10 +5,9 @@ from uuid import UUID
 import dramatiq
 
 from actors.broker import broker
-from actors.wake import send, wakes
-from workers import recompute_users as work
-from workers.freshness import Kind
-from workers.queues import Queue
+from actors.notify import send, wakes
+from workers.core.vocabulary import Kind, Queue
+from workers.users import recompute as work
 
 # However many users are due, a run goes on; its progress says how it does.
 TIME_LIMIT_MS = 3600 * 1000

@@ -5,8 +5,8 @@ import structlog
 
 from actors.broker import broker
 from actors.scheduled_jobs import timed
-from workers import refresh_posts as work
-from workers.queues import Queue
+from workers.core.vocabulary import Queue
+from workers.users import refresh_posts as work
 
 log = structlog.get_logger()
 

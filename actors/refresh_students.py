@@ -5,8 +5,8 @@ import structlog
 
 from actors.broker import broker
 from actors.scheduled_jobs import timed
-from workers import refresh_students as work
-from workers.queues import Queue
+from workers.core.vocabulary import Queue
+from workers.students import refresh as work
 
 log = structlog.get_logger()
 

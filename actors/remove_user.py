@@ -3,10 +3,9 @@
 import dramatiq
 
 from actors.broker import broker
-from actors.wake import send, wakes
-from workers import remove_user as work
-from workers.freshness import Kind
-from workers.queues import Queue
+from actors.notify import send, wakes
+from workers.core.vocabulary import Kind, Queue
+from workers.users import remove as work
 
 
 @wakes(Kind.user_removal)

@@ -10,9 +10,9 @@ from actors.cleanup_documents import cleanup_documents
 from actors.precompute_documents import precompute_documents
 from actors.rebuild_neighbors import rebuild_neighbors
 from actors.recompute_users import recompute_users
-from workers.errors import RunActiveError
-from workers.runs import RunKind
-from workers.scheduled_jobs import hand_over
+from workers.core.errors import RunActiveError
+from workers.jobs.runs import RunKind
+from workers.jobs.schedules import hand_over
 
 ACTORS = {
     RunKind.rebuild_neighbors: rebuild_neighbors,

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from uuid import UUID
 
-from workers.scheduled_jobs import held_firing
+from workers.jobs.schedules import held_firing
 
 
 def timed(job: Callable[[], None]) -> Callable[[str], None]:

@@ -15,10 +15,10 @@ from bench.http_load import Load, request, run_load
 from bench.library import fill
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, running
-from workers.metrics import KEY_LATENCY
-from workers.queues import Queue
-from workers.scheduled_jobs import register_job
-from workers.stores import connection, transaction
+from workers.core.metrics import KEY_LATENCY
+from workers.core.stores import connection, transaction
+from workers.core.vocabulary import Queue
+from workers.jobs.schedules import register_job
 
 LIMIT_MS = 300.0
 STUDENTS = 1000
@@ -70,7 +70,7 @@ def main() -> None:
 
 def measure(seconds: float) -> list[Figure]:
     """What each page takes, the slowest first."""
-    from routes.console import PAGES  # noqa: PLC0415  # importing the app reads the settings
+    from routes.console.views import PAGES  # noqa: PLC0415  # importing the app reads the settings
 
     paths = [_filled(page.path) for page in PAGES] + list(MORE)
     with running(["web"]) as (port, _):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from workers.document_source import reading
+from workers.documents.source import reading
 
 VOCABULARY = 20_000
 WORDS = 60

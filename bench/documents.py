@@ -22,15 +22,16 @@ from bench.document_collection import fill_collection, texts
 from bench.originals_documents import naive_rate
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, resident_mb, running
-from workers.document_codecs import decode, encode
-from workers.document_store import PREFIX, write_values
-from workers.hashing_embedder import HashingEmbedder
-from workers.plan_documents import begin_documents_run, count_batches, plan_documents
-from workers.read_documents import read_vectors
-from workers.runs import RunKind, cancel_run, read_run
-from workers.settings import Codec, EmbeddingSpec, settings
-from workers.stores import close_stores, open_stores, stores
-from workers.worker_heartbeats import list_workers
+from workers.core.settings import settings
+from workers.core.stores import close_stores, open_stores, stores
+from workers.core.vocabulary import Codec, EmbeddingSpec
+from workers.documents.codecs import decode, encode
+from workers.documents.plan import begin_documents_run, count_batches, plan_documents
+from workers.documents.read import read_vectors
+from workers.documents.store import PREFIX, write_values
+from workers.embedding.hashing import HashingEmbedder
+from workers.jobs.heartbeats import list_workers
+from workers.jobs.runs import RunKind, cancel_run, read_run
 
 PROVIDER_DELAY_S = 0.02
 # A provider's own limits are not what is measured.

@@ -15,7 +15,7 @@ import numpy as np
 from bench.http_load import Load, request, run_load
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, running
-from workers.stores import connection
+from workers.core.stores import connection
 
 STUDENTS = 10_000
 BOOKS = 5_000

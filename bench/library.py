@@ -6,13 +6,13 @@ from itertools import islice
 
 import numpy as np
 
-from workers.events import BookChanged, CheckoutAdded, Event, StudentChanged
-from workers.index_vectors import index_vectors
-from workers.rebuild_neighbors import rebuild_neighbors
-from workers.recompute_student import recompute_student
-from workers.record_events import record_events
-from workers.runs import RunKind, create_run
-from workers.stores import connect, connection
+from workers.core.stores import connect, connection
+from workers.ingest.events import BookChanged, CheckoutAdded, Event, StudentChanged
+from workers.ingest.record import record_events
+from workers.jobs.runs import RunKind, create_run
+from workers.neighbors.hnsw_index import index_vectors
+from workers.neighbors.rebuild import rebuild_neighbors
+from workers.students.recompute import recompute_student
 
 BOOKS = 5000
 GENRES = 40

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 import psutil
 import structlog
 
-from workers.stores import close_stores, connection, open_stores
-from workers.update_neighbors import load_graph, update_neighbors
+from workers.core.stores import close_stores, connection, open_stores
+from workers.neighbors.update import load_graph, update_neighbors
 
 
 def main() -> None:

@@ -20,13 +20,13 @@ from bench.neighbor_worker import neighbor_worker, stale_key
 from bench.populations import Population, blocks, store, store_all
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared
-from workers.check_neighbors import check_neighbors
-from workers.how_to_search import Search, how_to_search
-from workers.index_vectors import index_vectors
-from workers.neighbor_graph import NeighborGraph
-from workers.search_neighbors import compare, nearest, search_around
-from workers.stores import connect, connection
-from workers.update_neighbors import load_graph, update_neighbors
+from workers.core.stores import connect, connection
+from workers.neighbors.check import check_neighbors
+from workers.neighbors.graph import NeighborGraph
+from workers.neighbors.hnsw_index import index_vectors
+from workers.neighbors.search import compare, nearest, search_around
+from workers.neighbors.strategy import Search, how_to_search
+from workers.neighbors.update import load_graph, update_neighbors
 
 CHURN = 0.1
 LEAST_UPDATES = 5000

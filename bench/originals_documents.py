@@ -3,10 +3,10 @@
 import json
 import time
 
-from workers.document_source import documents_between, ids_after
-from workers.embedders import embedder
-from workers.settings import settings
-from workers.stores import stores
+from workers.core.settings import settings
+from workers.core.stores import stores
+from workers.documents.source import documents_between, ids_after
+from workers.embedding.embedders import embedder
 
 TTL_S = 30 * 86_400
 

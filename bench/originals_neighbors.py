@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.populations import Population, blocks
-from workers.stores import connection, transaction
+from workers.core.stores import connection, transaction
 
 SHOWN = 15
 

@@ -4,12 +4,12 @@ import time
 from itertools import islice
 
 from bench.library import loans
-from workers.build_profile import render_text
-from workers.embedders import embedder
-from workers.recompute_student import _draft
-from workers.record_events import record_events
-from workers.settings import settings
-from workers.stores import connection, transaction
+from workers.core.settings import settings
+from workers.core.stores import connection, transaction
+from workers.embedding.embedders import embedder
+from workers.ingest.record import record_events
+from workers.students.profile import render_text
+from workers.students.recompute import _draft
 
 
 def seconds_per_event(students: int, count: int) -> float:

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from workers.stores import connection, stores
+from workers.core.stores import connection, stores
 
 WEIGHTS = {
     "view_post": 1,

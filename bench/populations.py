@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import freshness
-from workers.freshness import Kind
-from workers.settings import settings
-from workers.stores import transaction
+from workers.core.settings import settings
+from workers.core.stores import transaction
+from workers.core.vocabulary import Kind
+from workers.ledger import freshness
 
 Vectors = NDArray[np.float32]
 

@@ -22,8 +22,8 @@ from bench.http_load import Load, request, run_load
 from bench.library import fill
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, running
-from workers.runs import RunKind, create_run
-from workers.stores import connection
+from workers.core.stores import connection
+from workers.jobs.runs import RunKind, create_run
 
 CONNECTIONS = (1, 16, 100)
 NOTHING = "/health/live"

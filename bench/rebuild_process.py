@@ -7,9 +7,9 @@ import re
 import time
 from pathlib import Path
 
-from workers.rebuild_neighbors import rebuild_neighbors
-from workers.runs import RunKind, create_run, read_run
-from workers.stores import close_stores, open_stores
+from workers.core.stores import close_stores, open_stores
+from workers.jobs.runs import RunKind, create_run, read_run
+from workers.neighbors.rebuild import rebuild_neighbors
 
 
 def main() -> None:

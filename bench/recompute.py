@@ -22,8 +22,8 @@ from bench.library import fill, loans
 from bench.originals_recompute import seconds_per_event
 from bench.report import Figure, print_table, write_json
 from bench.stack import busy_s, prepared, resident_mb, running
-from workers.metrics import collect
-from workers.stores import connection
+from workers.core.metrics import collect
+from workers.core.stores import connection
 
 LINES = ("web", "worker", "scheduler")
 PROVIDER_DELAY_S = 0.05

@@ -18,8 +18,8 @@ from bench.library import BOOKS, fill
 from bench.recompute import wait_until_fresh
 from bench.report import Figure, print_table, write_json
 from bench.stack import busy_s, prepared, resident_mb, running
-from workers.stores import connection
-from workers.worker_heartbeats import list_workers
+from workers.core.stores import connection
+from workers.jobs.heartbeats import list_workers
 
 # What each process does first (its copy, its connections) is not what is measured.
 WARM_UP = 50

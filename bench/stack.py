@@ -18,10 +18,10 @@ from embedded.children import spawn, stop_groups
 from embedded.ports import free_port
 from embedded.procfile import read_procfile
 from embedded.services import embedded_services
-from workers.migrate import migrate
-from workers.scheduled_jobs import enable_job, register_job
-from workers.settings import settings
-from workers.stores import close_stores, connect, open_stores
+from workers.core.settings import settings
+from workers.core.stores import close_stores, connect, open_stores
+from workers.jobs.schedules import enable_job, register_job
+from workers.operations.migrate import migrate
 
 ROOT = Path(__file__).parent.parent
 START_LIMIT_S = 60.0

@@ -14,8 +14,8 @@ import numpy as np
 from bench.neighbor_worker import neighbor_worker, stale_key
 from embedded.services import embedded_services
 from tests.graph import assert_graph_is_exact, clustered, delete_students, store_vectors
-from workers.migrate import migrate
-from workers.stores import close_stores, connect, connection, open_stores
+from workers.core.stores import close_stores, connect, connection, open_stores
+from workers.operations.migrate import migrate
 
 STUDENTS = 2000
 DIMENSIONS = 256

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from bench import originals_users as originals
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared
-from workers.index_users import index_users
-from workers.read_user import find_similar, read_embedding
-from workers.recommend_posts import recommend_posts
-from workers.recompute_users import recompute_users
-from workers.runs import RunKind, create_run, read_run
-from workers.score_posts import score_posts
-from workers.settings import settings
-from workers.stores import connect, connection, stores
+from workers.core.settings import settings
+from workers.core.stores import connect, connection, stores
+from workers.jobs.runs import RunKind, create_run, read_run
+from workers.users.index import index_users
+from workers.users.read import find_similar, read_embedding
+from workers.users.recommend import recommend_posts
+from workers.users.recompute import recompute_users
+from workers.users.score_posts import score_posts
 
 DIMENSIONS = 384
 TOPICS = 200

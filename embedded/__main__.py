@@ -20,7 +20,7 @@ from embedded.services import running_services
 from embedded.supervise import Supervisor
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-LOAD_SAMPLE = f"{shlex.quote(sys.executable)} -m workers.load_sample"
+LOAD_SAMPLE = f"{shlex.quote(sys.executable)} -m workers.operations.load_sample"
 LOAD_DOCUMENTS = f"{shlex.quote(sys.executable)} -m sample.load_documents"
 
 

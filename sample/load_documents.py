@@ -9,9 +9,9 @@ from itertools import islice
 import structlog
 
 from sample.documents import documents
-from workers.document_source import reading
-from workers.logs import configure_logging
-from workers.stores import close_stores, open_stores
+from workers.core.logs import configure_logging
+from workers.core.stores import close_stores, open_stores
+from workers.documents.source import reading
 
 BATCH = 1000
 

@@ -12,4 +12,4 @@ if [[ -z ${DATABASE_URL:-} && -r $home/env ]]; then
 fi
 python=python3
 [[ -x .venv/bin/python ]] && python=.venv/bin/python
-exec "$python" -m workers.precompute_documents "$@"
+exec "$python" -m workers.documents.precompute "$@"

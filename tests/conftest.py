@@ -15,7 +15,7 @@ from psycopg import sql
 from starlette.testclient import TestClient
 
 from embedded.services import embedded_services
-from tests.documents import Documents, documents_collection
+from tests.collection import Documents, documents_collection
 from tests.embeddings_server import EmbeddingsServer, serving_embeddings
 
 _services = ExitStack()
@@ -51,8 +51,8 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def template_url() -> str:
     """The migrated database that every test's own one is cloned from."""
-    from workers.index_vectors import index_vectors
-    from workers.migrate import migrate
+    from workers.neighbors.hnsw_index import index_vectors
+    from workers.operations.migrate import migrate
 
     url = os.environ["DATABASE_URL"]
     with psycopg.connect(url, autocommit=True) as conn:
@@ -89,28 +89,31 @@ def fresh_settings() -> Iterator[None]:
 
 
 def _forget() -> None:
-    from actors import wake
-    from routes import access
-    from workers import metrics, provider_limits, update_neighbors, user_cache
-    from workers.embedders import embedder
-    from workers.session_secret import session_secret
-    from workers.settings import settings
+    from actors import notify
+    from routes.http import access
+    from workers.core import metrics
+    from workers.core.settings import settings
+    from workers.embedding import limits
+    from workers.embedding.embedders import embedder
+    from workers.neighbors import update
+    from workers.operations.session_secret import session_secret
+    from workers.users import cache
 
     settings.cache_clear()
-    update_neighbors.forget_graph()
+    update.forget_graph()
     embedder.cache_clear()
-    provider_limits._limiter.cache_clear()
+    limits._limiter.cache_clear()
     metrics._pending.clear()
-    wake._quiet_until = 0.0
+    notify._quiet_until = 0.0
     access.forget_wrong_keys()
     session_secret.cache_clear()
-    user_cache._quiet_until = 0.0
+    cache._quiet_until = 0.0
 
 
 @pytest.fixture
 def stores(database_url: str, fresh_settings: None) -> Iterator[None]:
     """Open stores on an empty, migrated database and an empty Redis."""
-    from workers.stores import close_stores, open_stores
+    from workers.core.stores import close_stores, open_stores
 
     opened = open_stores()
     opened.redis.flushall()
@@ -123,15 +126,15 @@ def configure(fresh_settings: None, monkeypatch: pytest.MonkeyPatch) -> Callable
     """Change settings for the rest of the test: `configure(MAX_ATTEMPTS=2)`."""
 
     def change(**variables: object) -> None:
-        from workers import update_neighbors
-        from workers.embedders import embedder
-        from workers.settings import settings
+        from workers.core.settings import settings
+        from workers.embedding.embedders import embedder
+        from workers.neighbors import update
 
         for name, value in variables.items():
             monkeypatch.setenv(name, str(value))
         settings.cache_clear()
         embedder.cache_clear()
-        update_neighbors.forget_graph()  # like a process that starts with these settings
+        update.forget_graph()  # like a process that starts with these settings
 
     return change
 
@@ -147,7 +150,7 @@ def embeddings_server(configure: Callable[..., None]) -> Iterator[EmbeddingsServ
 @pytest.fixture
 def documents(stores: None, configure: Callable[..., None]) -> Iterator[Documents]:
     """An empty collection of documents of its own, and open stores that read it."""
-    from workers.stores import close_stores, open_stores
+    from workers.core.stores import close_stores, open_stores
 
     with documents_collection(os.environ["MONGO_URL"]) as found:
         close_stores()

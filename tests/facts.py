@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from workers.events import EVENT, Event
-from workers.freshness import Kind
-from workers.record_events import Recorded, record_events
-from workers.stores import connection
+from workers.core.stores import connection
+from workers.core.vocabulary import Kind
+from workers.ingest.events import EVENT, Event
+from workers.ingest.record import Recorded, record_events
 
 DAY = "2026-03-01"
 

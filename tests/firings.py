@@ -7,8 +7,8 @@ import redis
 
 from scheduler import Job
 from tests.library import change
-from workers.scheduled_jobs import register_job
-from workers.stores import stores
+from workers.core.stores import stores
+from workers.jobs.schedules import register_job
 
 START = datetime(2026, 3, 1, 0, 7, tzinfo=UTC)
 EVERY_2_HOURS = "0 */2 * * *"

@@ -7,13 +7,13 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from workers import freshness
-from workers.events import StudentDeleted
-from workers.freshness import Kind
-from workers.record_events import record_events
-from workers.settings import settings
-from workers.stores import connection, transaction
-from workers.update_neighbors import update_neighbors
+from workers.core.settings import settings
+from workers.core.stores import connection, transaction
+from workers.core.vocabulary import Kind
+from workers.ingest.events import StudentDeleted
+from workers.ingest.record import record_events
+from workers.ledger import freshness
+from workers.neighbors.update import update_neighbors
 
 Vectors = Mapping[str, NDArray[np.float32]]
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from workers.events import BookChanged, CheckoutAdded, StudentChanged, StudentDeleted
-from workers.freshness import Kind
-from workers.stores import connection
+from workers.core.stores import connection
+from workers.core.vocabulary import Kind
+from workers.ingest.events import BookChanged, CheckoutAdded, StudentChanged, StudentDeleted
 
 GENRES = ("fantasy", "mystery", "science", "history", "poetry")
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from tests.facts import record, rows, stale, told
 from tests.work_off import work_off
-from workers import freshness
-from workers.events import POST_DIMENSIONS, Event
-from workers.freshness import Kind
-from workers.recompute_users import recompute_users, request_users
-from workers.runs import Run, RunKind, create_run, read_run
+from workers.core.vocabulary import POST_DIMENSIONS, Kind
+from workers.ingest.events import Event
+from workers.jobs.runs import Run, RunKind, create_run, read_run
+from workers.ledger import freshness
+from workers.users.recompute import recompute_users, request_users
 
 Vector = NDArray[np.float32]
 

@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Iterable
 
-from workers.freshness import Kind, WakeUp
-from workers.recompute_post import recompute_post
-from workers.recompute_student import recompute_student
-from workers.recompute_users import recompute_user
-from workers.remove_user import remove_user
-from workers.update_neighbors import update_neighbors
+from workers.core.vocabulary import Kind
+from workers.ledger.freshness import WakeUp
+from workers.neighbors.update import update_neighbors
+from workers.students.recompute import recompute_student
+from workers.users.posts import recompute_post
+from workers.users.recompute import recompute_user
+from workers.users.remove import remove_user
 
 WORKERS = {
     Kind.student_embedding: recompute_student,

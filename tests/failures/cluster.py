@@ -19,7 +19,7 @@ from tests.failures.servers import Servers
 from tests.library import rows
 from tests.lines import ROOT, SEARCH_PATH
 from tests.processes import eventually
-from workers.scheduled_jobs import register_job
+from workers.jobs.schedules import register_job
 
 # Short, so that what runs out in production after minutes runs out in a test after seconds.
 QUICK = {
@@ -239,7 +239,7 @@ class Cluster:
         return httpx.post(f"http://127.0.0.1:{self.port}{path}", json=body, timeout=timeout_s)
 
     def tell(self, events: Sequence[Any], timeout_s: float = 60) -> dict[str, Any]:
-        """POST events (models of workers.events) and expect them to be accepted."""
+        """POST events (models of workers.ingest.events) and expect them to be accepted."""
         body = {"events": [event.model_dump(mode="json", exclude_unset=True) for event in events]}
         answer = self.post("/events", body, timeout_s)
         assert answer.status_code == 202, answer.text

@@ -18,7 +18,7 @@ from tests.failures.servers import Servers, running_servers
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """A Postgres with a migrated template and a Redis, both started with the first failure."""
-    from workers.migrate import migrate
+    from workers.operations.migrate import migrate
 
     with (
         tempfile.TemporaryDirectory(prefix="kinfold-failures-") as home,
@@ -36,7 +36,7 @@ def cluster(
     configure: Callable[..., None],
 ) -> Iterator[Cluster]:
     """Empty servers, no process yet; the test's own settings and clients point there, too."""
-    from workers.stores import close_stores, open_stores
+    from workers.core.stores import close_stores, open_stores
 
     url, admin_url = _new_database(servers)
     servers.wipe_redis()

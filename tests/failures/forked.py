@@ -13,12 +13,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from workers.events import Event
+from workers.ingest.events import Event
 
 PRELOADED = [
     "openai",
     "dramatiq.brokers.redis",
-    "workers.update_neighbors",
+    "workers.neighbors.update",
     "tests.failures.forked",
 ]
 
@@ -55,10 +55,10 @@ def worker(environment: dict[str, str], log: Path) -> None:
 def rebuild(environment: dict[str, str], log: Path) -> None:
     """One run that rebuilds the neighbour graph; a run that is active already is gone on with."""
     _begin(environment, log)
-    from workers.errors import RunActiveError
-    from workers.rebuild_neighbors import rebuild_neighbors
-    from workers.runs import RunKind, create_run
-    from workers.stores import open_stores
+    from workers.core.errors import RunActiveError
+    from workers.core.stores import open_stores
+    from workers.jobs.runs import RunKind, create_run
+    from workers.neighbors.rebuild import rebuild_neighbors
 
     open_stores()
     try:
@@ -115,8 +115,8 @@ class Front:
 def _front(environment: dict[str, str], log: Path, pipe: Connection) -> None:
     _begin(environment, log)
     import scheduler
-    from workers.logs import configure_logging
-    from workers.stores import open_stores
+    from workers.core.logs import configure_logging
+    from workers.core.stores import open_stores
 
     configure_logging()
     open_stores()
@@ -132,8 +132,8 @@ def _front(environment: dict[str, str], log: Path, pipe: Connection) -> None:
 
 
 def _tell(events: list[Event], dies: bool) -> int:
-    from actors.wake import send
-    from workers.record_events import record_events
+    from actors.notify import send
+    from workers.ingest.record import record_events
 
     recorded = record_events(events)
     if dies:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import psycopg
 
 from tests.processes import eventually
-from workers.settings import settings
-from workers.stores import connection
+from workers.core.settings import settings
+from workers.core.stores import connection
 
 
 class Held:

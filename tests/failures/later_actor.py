@@ -4,7 +4,7 @@ import dramatiq
 import structlog
 
 from actors.broker import broker
-from workers.queues import Queue
+from workers.core.vocabulary import Queue
 
 
 @dramatiq.actor(queue_name=Queue.live, broker=broker)

@@ -11,7 +11,7 @@ from tests.failures.held import locked, storing
 from tests.failures.truth import assert_derived_is_right
 from tests.library import book, checkout, rows
 from tests.processes import eventually
-from workers.events import CheckoutAdded
+from workers.ingest.events import CheckoutAdded
 
 
 def loan(event_id: UUID) -> CheckoutAdded:

@@ -10,8 +10,8 @@ from tests.failures.truth import assert_derived_is_right, assert_nothing_is_half
 from tests.graph import stored_lists
 from tests.library import books, checkout, rows
 from tests.processes import eventually
-from workers.freshness import VANISHED
-from workers.settings import settings
+from workers.core.settings import settings
+from workers.ledger.freshness import VANISHED
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
 from tests.library import book, checkout, rows
-from workers.freshness import VANISHED
+from workers.ledger.freshness import VANISHED
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
 from tests.library import book, books, checkout, ledger, rows
 from tests.processes import eventually
-from workers.freshness import VANISHED, Kind
+from workers.core.vocabulary import Kind
+from workers.ledger.freshness import VANISHED
 
 HASTY = {"--worker-shutdown-timeout 20000": "--worker-shutdown-timeout 500"}
 

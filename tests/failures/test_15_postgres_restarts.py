@@ -12,8 +12,8 @@ from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
 from tests.library import books, checkout, rows
 from tests.processes import eventually
-from workers.freshness import Kind
-from workers.queues import Queue, pause_queue, resume_queue
+from workers.core.vocabulary import Kind, Queue
+from workers.jobs.queues import pause_queue, resume_queue
 
 # A restart by hand, and a server process that died.
 WAYS = pytest.mark.parametrize("way", [None, signal.SIGQUIT], ids=["fast", "crash"])

@@ -11,7 +11,7 @@ from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right, stored_vectors
 from tests.library import book, books, checkout, ledger, rows
 from tests.processes import eventually
-from workers.freshness import Kind
+from workers.core.vocabulary import Kind
 
 EMBEDDING = Kind.student_embedding
 STUDENTS = [f"S{n}" for n in range(5)]

@@ -10,8 +10,8 @@ from scheduler import due_slot
 from tests.failures.cluster import Cluster, Line
 from tests.library import change, rows
 from tests.processes import eventually
-from workers.queues import NAMESPACE
-from workers.stores import broker_redis
+from workers.core.stores import broker_redis
+from workers.jobs.queues import NAMESPACE
 
 
 def two_schedulers(cluster: Cluster) -> tuple[Line, Line]:

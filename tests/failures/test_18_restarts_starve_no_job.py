@@ -11,7 +11,7 @@ from scheduler import JOBS, Job, fire
 from tests.failures.cluster import Cluster
 from tests.library import change, rows
 from tests.processes import eventually
-from workers.scheduled_jobs import register_job
+from workers.jobs.schedules import register_job
 
 START = datetime(2026, 3, 1, 0, 7, tzinfo=UTC)
 EVERY_2_HOURS = "0 */2 * * *"

@@ -6,8 +6,8 @@ from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
 from tests.library import books, checkout
 from tests.processes import eventually
-from workers.queues import NAMESPACE
-from workers.stores import broker_redis
+from workers.core.stores import broker_redis
+from workers.jobs.queues import NAMESPACE
 
 MESSAGES = 10_000
 STUDENTS = 40

@@ -8,8 +8,9 @@ from tests.failures.held import Held
 from tests.failures.truth import assert_derived_is_right
 from tests.library import books, checkout, rows
 from tests.processes import eventually
-from workers.queues import NAMESPACE, Queue, pause_queue, resume_queue
-from workers.stores import broker_redis
+from workers.core.stores import broker_redis
+from workers.core.vocabulary import Queue
+from workers.jobs.queues import NAMESPACE, pause_queue, resume_queue
 
 PRUNINGS = 20
 

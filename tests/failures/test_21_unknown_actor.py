@@ -4,7 +4,7 @@ from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
 from tests.library import books, change, checkout, rows
 from tests.processes import eventually
-from workers.queues import dead_messages, requeue_messages
+from workers.jobs.queues import dead_messages, requeue_messages
 
 NEW = {"dramatiq actors": "dramatiq actors tests.failures.later_actor"}
 

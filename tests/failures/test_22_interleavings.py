@@ -31,12 +31,13 @@ from tests.failures.whole import half_written, take_snapshot
 from tests.graph import stored_lists
 from tests.library import change, make_due, rows
 from tests.processes import eventually
-from workers.errors import RunActiveError
-from workers.freshness import Kind, raise_wanted
-from workers.graph_changes import lock_graph
-from workers.rebuild_neighbors import rebuild_neighbors
-from workers.runs import RunKind, create_run
-from workers.stores import connect, transaction
+from workers.core.errors import RunActiveError
+from workers.core.stores import connect, transaction
+from workers.core.vocabulary import Kind
+from workers.jobs.runs import RunKind, create_run
+from workers.ledger.freshness import raise_wanted
+from workers.neighbors.changes import lock_graph
+from workers.neighbors.rebuild import rebuild_neighbors
 
 SEEDS = 4
 STEPS = 30

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from tests.embeddings_server import vector_of
 from tests.graph import assert_graph_is_exact
 from tests.library import rows
-from workers import recompute_student
-from workers.embedders import embedder
-from workers.settings import settings
+from workers.core.settings import settings
+from workers.embedding.embedders import embedder
+from workers.students import recompute
 
 
 def assert_derived_is_right() -> None:
@@ -16,7 +16,7 @@ def assert_derived_is_right() -> None:
     dead = {key for (key,) in rows("SELECT key FROM freshness WHERE dead_at IS NOT NULL")}
     students = {key for (key,) in rows("SELECT key FROM freshness WHERE kind='student_embedding'")}
     stored = stored_vectors()
-    drafts = recompute_student._draft(sorted(students - dead))
+    drafts = recompute._draft(sorted(students - dead))
     stale = [key for key, draft in drafts.items() if not draft.unchanged]
     assert stale == []
     assert stored.keys() >= drafts.keys()
@@ -45,7 +45,7 @@ def assert_nothing_is_half_written() -> None:
         spec.model,
         spec.dimensions,
     ):
-        assert recompute_student.content_hash(spec, text) == digest, student_id
+        assert recompute.content_hash(spec, text) == digest, student_id
     disagreeing = rows(
         "SELECT x.a, x.b, x.sim, y.sim FROM student_similarity x"
         " JOIN student_similarity y ON (x.a, x.b) = (y.b, y.a) WHERE abs(x.sim - y.sim) > 1e-5"

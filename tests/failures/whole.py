@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from psycopg.rows import class_row
 
 from tests.embeddings_server import vector_of
-from workers.settings import settings
+from workers.core.settings import settings
 
 VECTORS = """
     SELECT student_id, model, dimensions, content_hash, text, vec::real[] AS vector

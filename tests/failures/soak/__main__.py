@@ -32,9 +32,10 @@ from tests.failures.soak.report import (
 )
 from tests.failures.soak.teller import Teller
 from tests.library import rows
-from workers.migrate import migrate
-from workers.queues import Queue, resume_queue
-from workers.stores import close_stores, open_stores
+from workers.core.stores import close_stores, open_stores
+from workers.core.vocabulary import Queue
+from workers.jobs.queues import resume_queue
+from workers.operations.migrate import migrate
 
 SETTINGS = QUICK | {"EMBEDDING_DIMENSIONS": "64", "EMBEDDING_TIMEOUT_S": "2"}
 TELLERS = 2

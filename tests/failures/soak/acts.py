@@ -20,8 +20,9 @@ from tests.embeddings_server import EmbeddingsServer, Fault
 from tests.failures.servers import Server, Servers, processes_below
 from tests.failures.soak.crew import Crew
 from tests.failures.soak.teller import Teller
-from workers.queues import Queue, pause_queue, resume_queue
-from workers.settings import settings
+from workers.core.settings import settings
+from workers.core.vocabulary import Queue
+from workers.jobs.queues import pause_queue, resume_queue
 
 Act = Callable[[random.Random], object]
 

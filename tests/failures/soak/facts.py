@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from tests.library import rows
-from workers.events import (
+from workers.ingest.events import (
     BookChanged,
     BookDeleted,
     CheckoutAdded,

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 
 from tests.failures.whole import Snapshot, half_written, take_snapshot
-from workers.settings import settings
+from workers.core.settings import settings
 
 BETWEEN_LOOKS_S = 0.4
 

@@ -12,8 +12,8 @@ from tests.failures.truth import assert_derived_is_right, stored_vectors
 from tests.failures.whole import half_written, take_snapshot
 from tests.graph import recall
 from tests.library import rows
-from workers.freshness import VANISHED
-from workers.stores import connection
+from workers.core.stores import connection
+from workers.ledger.freshness import VANISHED
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.failures.soak.facts import Facts
-from workers.events import (
+from workers.ingest.events import (
     BookChanged,
     BookDeleted,
     CheckoutAdded,

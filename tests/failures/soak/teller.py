@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 
 from tests.failures.soak.story import Story
-from workers.events import Event
+from workers.ingest.events import Event
 
 BATCHES = (1, 1, 2, 3, 5, 8, 13, 150)
 ANSWER_S = 8.0

@@ -1,0 +1,53 @@
+"""Send wake-ups: the only way from a ledger key to the actor that looks at it."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import redis
+import structlog
+from dramatiq import Actor
+
+from workers.core.vocabulary import Kind
+from workers.ledger.freshness import WakeUp
+
+# While Redis is down, only one request in this time waits to find that out.
+QUIET_AFTER_FAILURE_S = 2.0
+
+KeyActor = Actor[[str], None]
+
+log = structlog.get_logger()
+
+_actors: dict[Kind, KeyActor] = {}
+_quiet_until = 0.0
+
+
+def wakes(kind: Kind) -> Callable[[KeyActor], KeyActor]:
+    """Marks the actor that works on keys of a kind."""
+
+    def register(actor: KeyActor) -> KeyActor:
+        _actors[kind] = actor
+        return actor
+
+    return register
+
+
+def send(wake_ups: Sequence[WakeUp]) -> bool:
+    """Send one message per wake-up; call it after the commit that raised the keys.
+
+    Returns:
+        Whether all were sent. If Redis is down they are not, and need not be: the reconciler
+        sends what is overdue.
+    """
+    global _quiet_until  # noqa: PLW0603  # one Redis, one memory of it per process
+    if not wake_ups:
+        return True
+    if time.monotonic() < _quiet_until:
+        return False
+    try:
+        for wake_up in wake_ups:
+            _actors[wake_up.kind].send(wake_up.key)
+    except redis.RedisError as error:
+        _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE_S
+        log.warning("wake_ups_not_sent", count=len(wake_ups), error=str(error))
+        return False
+    return True

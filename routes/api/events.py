@@ -1,0 +1,190 @@
+"""POST /events and GET /events/{event_id}."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.notify import send
+from routes.http.group_commit import GroupCommit
+from routes.http.operations import Operation, media_type, reply
+from routes.http.problems import Problem, invalid
+from workers.core.api_keys import Role
+from workers.core.metrics import EVENTS_ACCEPTED
+from workers.ingest.events import EVENT, Event
+from workers.ingest.read_event import Chain, read_event
+from workers.ingest.record import Recorded, record_events
+from workers.users.remove import hide_users
+
+MAX_EVENTS = 10_000
+NDJSON = "application/x-ndjson"
+SMALL_BODY_BYTES = 16 * 1024
+SMALL_BODY_VALUES = 1000
+
+TELL_S = 5.0
+
+# What is committed is told while requests hang in all other threads, too.
+_tellers = ThreadPoolExecutor(4, thread_name_prefix="tell")
+
+
+class EventList(BaseModel):
+    """Up to 10,000 events, all or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    events: Annotated[list[Event], Field(min_length=1, max_length=MAX_EVENTS)]
+
+
+class Accepted(BaseModel):
+    """`event_ids` has one id per event, in order, also for duplicates."""
+
+    accepted: int
+    duplicates: int
+    event_ids: list[UUID]
+
+
+ACCEPTED = TypeAdapter(Accepted)
+CHAIN = TypeAdapter(Chain)
+BODY: TypeAdapter[Event | EventList] = TypeAdapter(Event | EventList)
+LIST = TypeAdapter(EventList)
+
+
+async def post_events(request: Request) -> Response:
+    """Store events and what they make stale, then wake the workers."""
+    if _is_small(request.state.body):
+        events = _parse(request)
+        recorded = await _commits(request, events).record(events)
+        if recorded.wake_ups or _deleted_users(events):
+            await _tell_soon(events, recorded)
+    else:
+        events, recorded = await run_in_threadpool(_record_alone, request)
+    for event, outcome in zip(events, recorded.outcomes, strict=True):
+        if outcome != "duplicate":
+            EVENTS_ACCEPTED.add(1, event_type=event.event_type)
+    accepted = Accepted(
+        accepted=len(events) - recorded.duplicates,
+        duplicates=recorded.duplicates,
+        event_ids=recorded.event_ids,
+    )
+    return reply(ACCEPTED, accepted, 202)
+
+
+async def _tell_soon(events: Sequence[Event], recorded: Recorded) -> None:
+    """What is committed is answered also while Redis hangs; what is told too late is told again."""
+    loop = asyncio.get_running_loop()
+    told = loop.run_in_executor(_tellers, copy_context().run, _tell, events, recorded)
+    await asyncio.wait({told}, timeout=TELL_S)
+    if told.done():
+        told.result()
+
+
+def _is_small(body: bytes) -> bool:
+    """Whether it is validated in about a millisecond, for which the event loop may be held up."""
+    return len(body) <= SMALL_BODY_BYTES and body.count(b",") <= SMALL_BODY_VALUES
+
+
+def _commits(request: Request, events: Sequence[Event]) -> GroupCommit:
+    """A deletion's transaction waits for whoever writes the graph; others do not wait for it."""
+    waits = any(event.event_type == "student_deleted" for event in events)
+    found: GroupCommit = request.state.deletions if waits else request.state.commits
+    return found
+
+
+def _record_alone(request: Request) -> tuple[list[Event], Recorded]:
+    events = _parse(request)
+    recorded = record_events(events)
+    _tell(events, recorded)
+    return events, recorded
+
+
+def _tell(events: Sequence[Event], recorded: Recorded) -> None:
+    """Whoever has to know of what is committed."""
+    hide_users(_deleted_users(events))
+    send(recorded.wake_ups)
+
+
+def _deleted_users(events: Sequence[Event]) -> list[str]:
+    return [event.user_id for event in events if event.event_type == "user_deleted"]
+
+
+def get_event(request: Request) -> Response:
+    """The causal chain of one event."""
+    try:
+        event_id = UUID(request.path_params["event_id"])
+    except ValueError:
+        loc = {"loc": ["event_id"], "msg": "not a UUID"}
+        raise Problem(422, "1 invalid value", [loc]) from None
+    return reply(CHAIN, read_event(event_id))
+
+
+def _parse(request: Request) -> list[Event]:
+    body: bytes = request.state.body
+    if not body.strip():
+        raise Problem(400, "the body is empty")
+    if media_type(request) == NDJSON:
+        return list(_parse_lines(body))
+    try:
+        shape = from_json(body)
+    except ValueError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+    if not isinstance(shape, dict):
+        raise Problem(422, 'an event is an object; several go into {"events": [...]}')
+    try:
+        if "events" not in shape:
+            return [EVENT.validate_json(body)]
+        if isinstance(shape["events"], list):
+            _check_count(len(shape["events"]))
+        return LIST.validate_json(body).events
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _parse_lines(body: bytes) -> Iterator[Event]:
+    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    _check_count(len(lines))
+    for index, (number, line) in enumerate(lines):
+        try:
+            yield EVENT.validate_json(line)
+        except ValidationError as error:
+            if error.errors()[0]["type"] == "json_invalid":
+                raise Problem(400, f"line {number} is not JSON") from None
+            raise invalid(error, "events", index) from None
+
+
+def _check_count(count: int) -> None:
+    if count == 0:
+        raise Problem(422, "no events")
+    if count > MAX_EVENTS:
+        raise Problem(413, f"{count} events; at most {MAX_EVENTS} at a time")
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/events",
+        post_events,
+        "Accept events: one, a list, or NDJSON. All or nothing, durable once answered.",
+        Role.write,
+        ACCEPTED,
+        202,
+        accepts={"application/json": BODY, NDJSON: None},
+        problems=(400, 413, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/events/{event_id}",
+        get_event,
+        "What an event made stale, and when that was fresh again.",
+        Role.read,
+        CHAIN,
+        problems=(404, 422, 503),
+    ),
+)

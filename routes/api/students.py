@@ -1,0 +1,177 @@
+"""Students: what is known and derived of one, its neighbours, and a recompute on demand."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.notify import send
+from routes.http.operations import Operation, path_id, query_number, reply
+from routes.http.quick_reads import ask
+from workers.core.api_keys import Role
+from workers.core.settings import settings
+from workers.core.vocabulary import Kind
+from workers.ledger.freshness import KeyFreshness
+from workers.students.check import ProfileQuality, check_profiles
+from workers.students.read import Neighbor, neighbors_question, student_question
+from workers.students.request import request_recompute
+
+
+class Freshness(BaseModel):
+    """Whether one derived thing is fresh; `last_event` is the event that its value reflects."""
+
+    fresh: bool
+    stale_since: datetime | None
+    updated_at: datetime | None
+    last_event: UUID | None
+    error: str | None
+
+    @classmethod
+    def of(cls, row: KeyFreshness | None) -> "Freshness":
+        """From the ledger's row; a thing that was never asked for is not fresh."""
+        if row is None:
+            return cls(fresh=False, stale_since=None, updated_at=None, last_event=None, error=None)
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class StudentFreshness(BaseModel):
+    """The two things that are derived for a student."""
+
+    embedding: Freshness
+    neighbors: Freshness
+
+
+class Level(BaseModel):
+    """Reading level in grades, confidence in [0, 1]."""
+
+    value: float | None
+    slope_per_30_days: float | None
+    confidence: float
+    method: str
+
+
+class StudentOut(BaseModel):
+    """A student with profile, reading level and freshness; no profile until it has been built."""
+
+    student_id: str
+    grade_level: int | None
+    age: int | None
+    homeroom_teacher: str | None
+    prior_year_reading_score: float | None
+    lunch_period: str | None
+    created_at: datetime
+    updated_at: datetime
+    profile: dict[str, object] | None
+    reading_level: Level | None
+    freshness: StudentFreshness
+
+
+class NeighborsOut(BaseModel):
+    """The nearest students, best first, cosine similarity in [0, 1]."""
+
+    student_id: str
+    neighbors: list[Neighbor]
+    last_event: UUID | None
+    updated_at: datetime | None
+    fresh: bool
+
+
+class RecomputeOut(BaseModel):
+    """The event to follow at GET /events/{event_id}."""
+
+    event_id: UUID
+
+
+STUDENT = TypeAdapter(StudentOut)
+NEIGHBORS = TypeAdapter(NeighborsOut)
+RECOMPUTE = TypeAdapter(RecomputeOut)
+QUALITY = TypeAdapter(ProfileQuality)
+
+
+async def get_student(request: Request) -> Response:
+    """One student."""
+    student = await ask(request, student_question(path_id(request, "student_id")))
+    profile = dict(student.profile) if student.profile else None
+    body = {
+        **student.row,
+        "profile": profile,
+        "reading_level": profile and profile["reading_level"],
+        "freshness": StudentFreshness(
+            embedding=Freshness.of(student.freshness.get(Kind.student_embedding)),
+            neighbors=Freshness.of(student.freshness.get(Kind.student_neighbors)),
+        ),
+    }
+    return reply(STUDENT, StudentOut.model_validate(body))
+
+
+async def get_neighbors(request: Request) -> Response:
+    """A student's neighbours."""
+    student_id = path_id(request, "student_id")
+    limit = query_number(request, "limit", settings().max_neighbors)
+    found = await ask(request, neighbors_question(student_id, limit))
+    row = Freshness.of(found.freshness)
+    body = NeighborsOut(
+        student_id=student_id,
+        neighbors=found.neighbors,
+        last_event=row.last_event,
+        updated_at=row.updated_at,
+        fresh=row.fresh,
+    )
+    return reply(NEIGHBORS, body)
+
+
+def post_recompute(request: Request) -> Response:
+    """Look at a student again, whatever the ledger thinks."""
+    event_id, wake_up = request_recompute(path_id(request, "student_id"))
+    send([wake_up])
+    return reply(RECOMPUTE, RecomputeOut(event_id=event_id), 202)
+
+
+def get_profile_quality(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
+    """How good the profiles are."""
+    return reply(QUALITY, check_profiles())
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/students/{student_id}",
+        get_student,
+        "A student's row, profile, reading level and freshness.",
+        Role.read,
+        STUDENT,
+        problems=(404, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/students/{student_id}/neighbors",
+        get_neighbors,
+        "The students most similar to this one.",
+        Role.read,
+        NEIGHBORS,
+        query={"limit": "at most this many, up to MAX_NEIGHBORS"},
+        problems=(404, 422, 503),
+    ),
+    Operation(
+        "POST",
+        "/students/{student_id}/recompute",
+        post_recompute,
+        "Recompute one student now; revives a dead one.",
+        Role.write,
+        RECOMPUTE,
+        202,
+        problems=(404, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/profiles/quality",
+        get_profile_quality,
+        "How complete, diverse, consistent and clustered the profiles of a sample of students are.",
+        Role.read,
+        QUALITY,
+        problems=(503,),
+        alone=True,
+    ),
+)

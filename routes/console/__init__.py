@@ -1,0 +1,1 @@
+"""The console: pages, forms, sessions, alerts, plots."""

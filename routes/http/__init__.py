@@ -1,0 +1,1 @@
+"""The machinery of an endpoint: operations, keys, problems, OpenAPI, middleware."""

@@ -1,0 +1,174 @@
+"""Who may call: keys and their roles, callers on this machine, and a limit on wrong keys."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.requests import Request
+
+from routes.http.problems import Problem
+from workers.core.api_keys import Role, find_key
+from workers.core.settings import settings
+
+# Wrong keys in five minutes: from one place, and from one address with whatever it says of itself.
+PLACE_LIMIT = RateLimitItemPerMinute(10, 5)
+ADDRESS_LIMIT = RateLimitItemPerMinute(100, 5)
+# The same wrong key again and again is a mistake in somebody's settings, and no guess: it must not
+# lock out those who call from the same place.
+SAME_KEY = RateLimitItemPerMinute(1, 5)
+
+_limiter = FixedWindowRateLimiter(MemoryStorage())
+# When the last wrong key came. Asking the limiter costs more than all else that is done with a key,
+# and mostly nothing is counted.
+_last_wrong_at = float("-inf")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose request it is: the name of the key, and what it may do."""
+
+    name: str
+    role: Role
+
+
+# In development without keys everybody on this machine.
+LOCAL = Caller("local", Role.admin)
+
+
+def authorize(request: Request, role: Role | None) -> None:
+    """Let the request through if its key has the role; who it was is in `scope["caller"]`.
+
+    Raises:
+        Problem: 401 without a known key, 403 with one of a lower role, 429 after too many wrong
+            ones. Without configured keys, which only development allows, 403 for callers from
+            other machines and from pages of other sites.
+    """
+    if role is None:
+        return
+    caller = LOCAL if not settings().api_keys else _bearer(request)
+    if caller is LOCAL:
+        refuse_strangers(request)
+    admit(request, caller, role)
+
+
+def admit(request: Request, caller: Caller, role: Role) -> None:
+    """Let a caller through that has the role, and note who it is for the log and the handler.
+
+    Raises:
+        Problem: 403, the role is a lower one.
+    """
+    if caller.role < role:
+        raise Problem(403, f"this needs a key with the role {role.name}")
+    request.scope["caller"] = caller
+    structlog.contextvars.bind_contextvars(key=caller.name)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who `authorize` let through."""
+    caller: Caller = request.scope["caller"]
+    return caller
+
+
+def refuse_strangers(request: Request) -> None:
+    """Without keys only programs and pages of this machine may call.
+
+    A browser on this machine also runs the pages of others. Such a page is told by its Origin,
+    or by a Host that is not this machine when its name was made to point here.
+
+    Raises:
+        Problem: 403.
+    """
+    if request.client is None or not _is_loopback(request.client.host):
+        raise Problem(403, "without API_KEYS only this machine may call")
+    host = urlsplit(f"//{request.headers.get('host', '')}")
+    if host.hostname != "localhost" and not _is_loopback(host.hostname or ""):
+        raise Problem(403, "without API_KEYS the Host must be this machine")
+    refuse_other_sites(request)
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Refuse what a page of another site sends.
+
+    Raises:
+        Problem: 403.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Problem(403, "pages of other sites may not call")
+
+
+def check_attempts(request: Request) -> None:
+    """Raises a 429 problem when there were too many wrong keys from where this request is from."""
+    if time.monotonic() - _last_wrong_at > PLACE_LIMIT.get_expiry():
+        return
+    if not all(_limiter.test(limit, *where) for limit, where in _origins(request)):
+        raise Problem(429, "too many wrong keys; try again in some minutes")
+
+
+def count_wrong_key(request: Request, presented: str) -> None:
+    """One more wrong key from there, unless it is one that was counted already."""
+    global _last_wrong_at  # noqa: PLW0603  # of the process, as the limiter is
+    _last_wrong_at = time.monotonic()
+    digest = hashlib.sha256(presented.encode()).hexdigest()
+    origins = _origins(request)
+    if _limiter.hit(SAME_KEY, digest, *origins[-1][1]):
+        for limit, where in origins:
+            _limiter.hit(limit, *where)
+    log.warning("wrong_key", address=request.client.host if request.client else None)
+
+
+def forget_wrong_keys() -> None:
+    """Start to count anew."""
+    global _last_wrong_at  # noqa: PLW0603  # see above
+    _last_wrong_at = float("-inf")
+    _limiter.storage.reset()
+
+
+def _bearer(request: Request) -> Caller:
+    check_attempts(request)
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    presented = presented.strip()
+    key = find_key(settings().api_keys, presented) if scheme.lower() == "bearer" else None
+    if key is None:
+        if presented:
+            count_wrong_key(request, presented)
+        raise Problem(401, "a known key is needed: Authorization: Bearer KEY")
+    return Caller(key.name, key.role)
+
+
+def _origins(request: Request) -> tuple[tuple[RateLimitItemPerMinute, tuple[str, ...]], ...]:
+    """What is limited: an address, and behind a proxy the one that it forwards for.
+
+    Only the last entry of X-Forwarded-For was written by the nearest proxy. A caller that comes
+    without one can write what it likes there, which is why its own address has a limit, too.
+    """
+    address = _network(request.client.host if request.client else "")
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return (
+        (ADDRESS_LIMIT, ("address", address)),
+        (PLACE_LIMIT, ("place", address, _network(forwarded))),
+    )
+
+
+def _network(address: str) -> str:
+    """An IPv4 address, or the /64 that an IPv6 one belongs to: whoever has one has all of it."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address[:64]
+    return str(parsed) if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,186 @@
+"""Errors as application/problem+json (RFC 9457): a clear status, never a stack trace."""
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+
+import psycopg
+import psycopg_pool
+import redis
+import structlog
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from workers.core.errors import (
+    CsvFormatError,
+    InvalidEmbeddingError,
+    ProviderError,
+    ProviderRefusedError,
+    RunActiveError,
+    RunStoppedError,
+    SourceError,
+    UnknownKeyError,
+    VersionStateError,
+)
+
+log = structlog.get_logger()
+
+REPORTED_ERRORS = 100
+
+
+class Problem(Exception):
+    """Ends a request with this answer. `extra` members stand beside the standard ones."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[Mapping[str, object]] = (),
+        **extra: object,
+    ) -> None:
+        super().__init__(detail)
+        self.status = int(status)
+        self.detail = detail
+        self.errors = errors
+        self.extra = extra
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """The problem as a response."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": request.scope.get("request_id"),
+        **problem.extra,
+    }
+    if problem.errors:
+        body["errors"] = list(problem.errors)
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(body, problem.status, headers, media_type="application/problem+json")
+
+
+def invalid(error: ValidationError, *prefix: str | int) -> Problem:
+    """422 for input that does not fit its model; the input itself is not repeated."""
+    errors = [
+        {"loc": [*prefix, *problem["loc"]], "msg": problem["msg"]}
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    detail = f"{len(errors)} invalid value{'s' if len(errors) > 1 else ''}"
+    return Problem(422, detail, errors[:REPORTED_ERRORS])
+
+
+def on_problem(request: Request, error: Exception) -> Response:
+    """A handler refused."""
+    assert isinstance(error, Problem)
+    return answer(request, error)
+
+
+def on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette refused: no such route, or not with this method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return answer(request, Problem(404, error.detail, reason="unknown_path"))
+    response = answer(request, Problem(error.status_code, error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def on_unknown_key(request: Request, error: Exception) -> Response:
+    """A read named something that is not stored."""
+    assert isinstance(error, UnknownKeyError)
+    return answer(request, Problem(404, str(error), reason=error.reason))
+
+
+def on_run_active(request: Request, error: Exception) -> Response:
+    """A run of this kind is active already."""
+    assert isinstance(error, RunActiveError)
+    return answer(request, Problem(409, str(error), run_id=str(error.run_id)))
+
+
+def on_run_stopped(request: Request, error: Exception) -> Response:
+    """The run has ended already."""
+    assert isinstance(error, RunStoppedError)
+    return answer(request, Problem(409, str(error), reason=error.reason))
+
+
+def on_source(request: Request, error: Exception) -> Response:
+    """MongoDB, the source of the documents, cannot be read."""
+    assert isinstance(error, SourceError)
+    log.error("source_down", reason=error.reason, error=str(error))
+    # What MongoDB says may name hosts; what is said of our own settings helps.
+    ours = error.reason in ("mongo_not_configured", "mongo_collection_missing")
+    detail = str(error) if ours else "MongoDB cannot be read; try again later"
+    return answer(request, Problem(503, detail, reason=error.reason))
+
+
+def on_version_state(request: Request, error: Exception) -> Response:
+    """A version of the documents' vectors cannot be switched to."""
+    assert isinstance(error, VersionStateError)
+    return answer(request, Problem(409, str(error), reason=error.reason))
+
+
+def on_provider(request: Request, error: Exception) -> Response:
+    """The embeddings provider gave no vector for a text of the request."""
+    assert isinstance(error, ProviderError)
+    log.error("provider_failed", error=str(error))
+    if isinstance(error, ProviderRefusedError | InvalidEmbeddingError):
+        return answer(request, Problem(422, "this text cannot be embedded", reason="no_embedding"))
+    return answer(request, Problem(503, "the embeddings provider is down; try again later"))
+
+
+def on_csv_format(request: Request, error: Exception) -> Response:
+    """An uploaded file is not the expected table at all."""
+    assert isinstance(error, CsvFormatError)
+    where: dict[str, object] = {"line": 1, "column": error.column, "message": str(error)}
+    errors = [{"loc": ["header", *filter(None, [error.column])], "msg": str(error), **where}]
+    return answer(request, Problem(422, str(error), errors))
+
+
+def on_store_down(request: Request, error: Exception) -> Response:
+    """Postgres or Redis does not answer."""
+    log.error("store_down", error=f"{type(error).__name__}: {error}")
+    name = "Redis" if isinstance(error, redis.RedisError) else "Postgres"
+    return answer(request, Problem(503, f"{name} is down; try again later"))
+
+
+def on_unexpected(request: Request, error: Exception) -> Response:
+    """A defect of ours: told to the log in full, to the caller not at all."""
+    log.error("request_failed", path=request.url.path, exc_info=error)
+    response = answer(request, Problem(500, "internal error"))
+    # Starlette sends this answer past the middleware that adds the header to all others.
+    response.headers["X-Request-ID"] = request.scope["request_id"]
+    return response
+
+
+HANDLERS = {
+    Problem: on_problem,
+    HTTPException: on_http_exception,
+    UnknownKeyError: on_unknown_key,
+    RunActiveError: on_run_active,
+    RunStoppedError: on_run_stopped,
+    CsvFormatError: on_csv_format,
+    SourceError: on_source,
+    VersionStateError: on_version_state,
+    ProviderError: on_provider,
+    psycopg.OperationalError: on_store_down,
+    psycopg_pool.PoolTimeout: on_store_down,
+    redis.RedisError: on_store_down,
+    Exception: on_unexpected,
+}
+
+
+def answer_to(request: Request, error: Exception) -> Response:
+    """What is answered to an error; a defect is logged."""
+    return _handler_of(error)(request, error)
+
+
+def is_defect(error: Exception) -> bool:
+    """Whether nobody has foreseen it."""
+    return _handler_of(error) is on_unexpected
+
+
+def _handler_of(error: Exception) -> Callable[[Request, Exception], Response]:
+    return next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)

@@ -1,0 +1,363 @@
+"""The console without a browser: login, roles, forms, headers, and what no page may show."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+
+import pytest
+import redis
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+
+from actors import recompute_student
+from api import OPERATIONS, app
+from routes.console.forms import PREFIX, SAID
+from routes.console.sessions import local_path
+from routes.console.views import PAGES
+from routes.http import access
+from tests.api.test_access import API_KEYS, SECRETS
+from tests.collection import Documents, work_run
+from tests.facts import borrowed, change, record, rows, told
+from tests.platform import acted, posts, recompute_all
+from tests.work_off import work_off
+from workers.core.api_keys import Role
+from workers.core.vocabulary import Kind
+from workers.jobs.runs import RunKind
+from workers.jobs.schedules import register_job
+from workers.ledger.freshness import WakeUp
+from workers.students import recompute as work
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def keyed(client: TestClient, configure: Callable[..., None]) -> TestClient:
+    """With keys, and without redirects being followed."""
+    configure(API_KEYS=API_KEYS)
+    client.follow_redirects = False
+    return client
+
+
+def log_in(client: TestClient, role: Role) -> None:
+    client.cookies.clear()
+    answer = client.post("/login", data={"key": SECRETS[role], "next": "/console/queues"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/queues")
+
+
+def token(client: TestClient) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', client.get("/console/queues").text)
+    assert found is not None
+    return unescape(found[1])
+
+
+def filled(path: str) -> str:
+    for name, value in {
+        "queue": "live",
+        "kind": "student_embedding",
+        "job": "prune_history",
+    }.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path.replace("{key}", "S1").replace("{student_id}", "S1").replace("{run_id}", "x")
+
+
+@pytest.fixture
+def library(keyed: TestClient) -> TestClient:
+    register_job("prune_history", "30 3 * * *")
+    record(told("book_added", book_id="B1", title="One", genre=["poetry"]), borrowed("S1"))
+    work.recompute_student("S1")
+    return keyed
+
+
+def test_every_page_needs_a_login_and_shows_itself_to_its_role(
+    library: TestClient, subtests: pytest.Subtests
+) -> None:
+    for page in PAGES:
+        path = filled(page.path)
+        with subtests.test(path=path):
+            library.cookies.clear()
+            answer = library.get(path)
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/login?next=")
+            for role in Role:
+                log_in(library, role)
+                answer = library.get(path)
+                assert answer.status_code == (200 if role >= page.role else 403)
+                assert "<h1" in answer.text
+
+
+# There is none here; the browser's test cancels one.
+NEED_A_RUN = {"post_cancel", "post_resume"}
+
+
+def test_every_form_does_what_its_operation_allows_and_no_more(
+    library: TestClient, subtests: pytest.Subtests
+) -> None:
+    forms = [each for each in OPERATIONS if each.handler.__name__ in SAID]
+    assert {each.handler.__name__ for each in forms} == set(SAID)
+    for operation in forms:
+        path = PREFIX + filled(operation.path)
+        with subtests.test(path=path):
+            library.cookies.clear()
+            assert library.post(path).headers.get("location") == "/login"
+            for role in Role:
+                log_in(library, role)
+                given = {"token": token(library), "back": "/console/queues", "queue": "live"}
+                answer = library.post(path, data=given | {"all": "1"})
+                assert operation.role is not None
+                assert answer.status_code == (303 if role >= operation.role else 403)
+                said = re.findall(r'class="flash (\w+)"', library.get("/console/queues").text)
+                good = "bad" if operation.handler.__name__ in NEED_A_RUN else "good"
+                assert said == ([good] if role >= operation.role else [])
+
+
+def test_every_route_is_an_operation_a_page_a_form_or_the_login() -> None:
+    known = {each.path for each in OPERATIONS} | {page.path for page in PAGES}
+    known |= {PREFIX + each.path for each in OPERATIONS if each.handler.__name__ in SAID}
+    known |= {"/login", "/logout", "/openapi.json", "/docs", "/static"}
+    assert {route.path for route in app.routes if isinstance(route, Route | Mount)} == known
+
+
+def test_every_act_that_needs_an_admin_is_recorded() -> None:
+    acts = [each for each in OPERATIONS if each.method != "GET" and each.role is Role.admin]
+    assert acts
+    assert [each.path for each in acts if not each.audited] == []
+
+
+def test_a_form_of_another_session_or_site_does_nothing(keyed: TestClient) -> None:
+    path = f"{PREFIX}/queues/live/pause"
+    log_in(keyed, Role.admin)
+    stolen = token(keyed)
+    log_in(keyed, Role.admin)
+    assert keyed.post(path, data={"token": stolen}).status_code == 403
+    assert keyed.post(path).status_code == 403
+    given = {"token": token(keyed)}
+    elsewhere = {"origin": "http://evil.example"}
+    assert keyed.post(path, data=given, headers=elsewhere).status_code == 403
+    assert rows("SELECT * FROM paused_queues") == rows("SELECT * FROM audit") == []
+    assert keyed.post(path, data=given).status_code == 303
+    assert rows("SELECT paused_by FROM paused_queues") == [("adminer",)]
+
+
+def test_the_api_does_not_take_the_cookie_of_the_pages(keyed: TestClient) -> None:
+    log_in(keyed, Role.admin)
+    assert keyed.get("/freshness").status_code == 401
+    assert keyed.post("/queues/live/pause").status_code == 401
+
+
+def test_a_wrong_key_logs_nobody_in_and_too_many_are_refused(keyed: TestClient) -> None:
+    statuses = []
+    for n in range(12):
+        answer = keyed.post("/login", data={"key": f"guess {n}"})
+        statuses.append(answer.status_code)
+        assert "set-cookie" not in answer.headers
+        assert f"guess {n}" not in answer.text
+    assert statuses == [401] * 10 + [429] * 2
+    assert keyed.post("/login", data={"key": SECRETS[Role.read]}).status_code == 429
+    access.forget_wrong_keys()
+    log_in(keyed, Role.read)
+
+
+def test_a_session_ends_with_its_key_and_with_the_logout(
+    keyed: TestClient, configure: Callable[..., None]
+) -> None:
+    log_in(keyed, Role.admin)
+    configure(API_KEYS=API_KEYS.replace("adminer:admin", "adminer:read"))
+    assert keyed.get("/console/audit").status_code == 403, "it has the role that it has now"
+    configure(API_KEYS=API_KEYS.replace(API_KEYS[-64:], "0" * 64))
+    assert keyed.get("/").status_code == 303, "another secret under the same name"
+    configure(API_KEYS=API_KEYS)
+    log_in(keyed, Role.read)
+    cookie = keyed.cookies["kinfold_session"]
+    answer = keyed.post("/logout", data={"token": token(keyed)})
+    assert answer.headers["location"] == "/login"
+    assert keyed.get("/").status_code == 303
+    keyed.cookies.set("kinfold_session", cookie)
+    assert keyed.get("/").status_code == 303, "a copy of the cookie is worth nothing, either"
+
+
+@pytest.mark.parametrize("body", ["a=b&" * 1001, "key=" + "x" * 300_000], ids=["fields", "bytes"])
+def test_a_form_larger_than_any_of_the_consoles_is_refused(keyed: TestClient, body: str) -> None:
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    assert keyed.post("/login", content=body, headers=kind).status_code == 413
+    log_in(keyed, Role.read)
+    assert keyed.post("/logout", content=body, headers=kind).status_code == 413
+    assert keyed.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("change_it", [lambda text: text[:-2], lambda text: "x" + text, str.upper])
+def test_a_cookie_that_was_changed_is_no_session(
+    keyed: TestClient, change_it: Callable[[str], str]
+) -> None:
+    log_in(keyed, Role.read)
+    cookie = keyed.cookies["kinfold_session"]
+    keyed.cookies.clear()
+    keyed.cookies.set("kinfold_session", change_it(cookie))
+    assert keyed.get("/").status_code == 303
+
+
+def test_the_cookie_is_kept_from_scripts_and_in_production_from_plain_http(
+    keyed: TestClient, configure: Callable[..., None]
+) -> None:
+    answer = keyed.post("/login", data={"key": SECRETS[Role.read]})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "secure" not in cookie
+    configure(KINFOLD_ENV="production")
+    answer = keyed.post("/login", data={"key": SECRETS[Role.read]})
+    assert "secure" in answer.headers["set-cookie"].lower()
+    assert "max-age" in keyed.get("/login").headers["strict-transport-security"]
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/console/x\n/y",
+        "/console/..//evil.example?x=http://y",
+        "",
+        "/loginx",
+    ],
+)
+def test_after_the_login_nobody_is_sent_elsewhere(keyed: TestClient, following: str) -> None:
+    answer = keyed.post("/login", data={"key": SECRETS[Role.read], "next": following})
+    location = answer.headers["location"]
+    assert location == "/" or location.startswith("/console/")
+    assert local_path("/console/queues/live?state=dead") == "/console/queues/live?state=dead"
+
+
+def test_every_answer_carries_the_headers_that_protect_it(keyed: TestClient) -> None:
+    for path in ("/login", "/health/live", "/docs", "/static/console.css", "/nowhere"):
+        headers = keyed.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+
+
+def hostile_library(client: TestClient) -> None:
+    """Every text that somebody may give is a script."""
+    change("INSERT INTO students (student_id, homeroom_teacher) VALUES (%s, %s)", HOSTILE, HOSTILE)
+    change(
+        "INSERT INTO freshness (kind, key, error, dead_at, stale_since)"
+        " VALUES ('student_embedding', %s, %s, now(), now())",
+        HOSTILE,
+        HOSTILE,
+    )
+    change(
+        "INSERT INTO attempts (kind, key, wanted, worker, started_at, error, traceback)"
+        " VALUES ('student_embedding', %s, 1, %s, now(), %s, %s)",
+        *[HOSTILE] * 4,
+    )
+    recompute_student.send(HOSTILE)
+    client.post("/queues/live/pause", content=HOSTILE)
+    client.post("/dead/requeue", content=HOSTILE)
+
+
+def test_no_page_takes_what_somebody_wrote_for_its_own(client: TestClient) -> None:
+    hostile_library(client)
+    key = "%3Cscript%3Ealert(1)%3C%2Fscript%3E"
+    paths = [filled(page.path).replace("S1", key) for page in PAGES]
+    seen = 0
+    for path in [*paths, f"/console/find?key={key}", f"/console/queues/live?search={key}"]:
+        text = client.get(path).text
+        assert "<script>alert" not in text
+        seen += "&lt;script&gt;alert" in text
+    assert seen >= 6
+
+
+def test_no_secret_is_in_a_page_or_a_log_line(
+    library: TestClient, configure: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    configure(OPENAI_API_KEY="sk-very-secret", API_KEYS=API_KEYS)
+    (secret,) = rows("SELECT secret FROM session_secret")[0]
+    log_in(library, Role.admin)
+    shown = "".join(library.get(filled(page.path)).text for page in PAGES)
+    shown += library.post("/login", data={"key": "wrong key of mine"}).text
+    library.get("/freshness", headers={"authorization": f"Bearer {SECRETS[Role.admin]}"})
+    logged = "".join(repr(vars(record)) for record in caplog.records)
+    assert "/login" in logged, "or there would be nothing to look at"
+    shown += logged
+    digests = re.findall(r"[0-9a-f]{64}", API_KEYS)
+    for each in (*SECRETS.values(), *digests, secret, "sk-very-secret", "wrong key of mine"):
+        assert each not in shown
+
+
+def test_without_redis_the_overview_says_so_and_the_queues_page_too(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workers.core.stores import redis_client
+    from workers.jobs import queues
+
+    nobody = redis_client("redis://127.0.0.1:1", timeout_s=0.2, retries=0)
+    monkeypatch.setattr(queues, "broker_redis", lambda: nobody)
+    with pytest.raises(redis.RedisError):
+        nobody.ping()
+    for path in ("/", "/console/queues"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "Redis does not answer" in answer.text
+    assert client.get("/console/dead").status_code == 503
+
+
+def test_the_page_of_a_student_shows_profile_vector_neighbours_and_events(
+    client: TestClient,
+) -> None:
+    record(told("book_added", book_id="B1", title="One", genre=["poetry"]))
+    record(borrowed("S1"), borrowed("S2"))
+    work_off([WakeUp(Kind.student_embedding, "S1")])
+    text = client.get("/console/keys/S1").text
+    for shown in (">poetry<", "/console/keys/S2", "<dt>Norm</dt><dd>1.0000</dd>", "checkout_added"):
+        assert shown in text, shown
+    assert "student_neighbors of S1" in text
+
+
+def test_the_page_of_a_user_shows_vector_likeness_and_why_there_is_none(
+    client: TestClient,
+) -> None:
+    posts()
+    record(acted("U1", "P0"), acted("U2", "P0"), acted("U3", "nobody has told of it"))
+    assert "when the schedule calls it" in client.get("/console/keys/U1").text
+    recompute_all()
+    text = client.get("/console/keys/U1").text
+    for shown in ("<dt>Actions</dt><dd>1</dd>", "<dt>Norm</dt><dd>1.0000</dd>", "/console/keys/U2"):
+        assert shown in text, shown
+    assert "<code>no_embeddings</code>" in client.get("/console/keys/U3").text
+    post = client.get("/console/keys/P0").text
+    assert "<h2>Post</h2>" in post
+    assert "<dd>384</dd>" in post
+
+
+def test_the_page_of_a_document_shows_its_vector_or_why_there_is_none(
+    documents: Documents, client: TestClient
+) -> None:
+    documents.add("a:b/c")
+    documents.add("broken", body=1)
+    work_run(RunKind.documents_all)
+    text = client.get("/console/keys/a%3Ab%2Fc").text
+    assert "<h2>Document</h2>" in text
+    assert re.search(r"<dt>Norm</dt><dd>(1\.0|0\.9)\d+</dd>", text)
+    assert "<h2>Attempts</h2>" not in text, "documents are not in the ledger"
+    text = client.get("/console/keys/broken").text
+    assert "<code>body_not_text</code>" in text
+    assert "/console/keys/broken" in client.get("/console/find?key=broken").text
+
+
+def test_what_nobody_knows_has_no_page_and_is_not_found(client: TestClient) -> None:
+    assert client.get("/console/keys/nobody").status_code == 404
+    assert "Nothing is known" in client.get("/console/find?key=nobody").text
+
+
+def pages() -> Iterator[str]:
+    for page in PAGES:
+        yield page.path
+
+
+def test_there_is_no_page_without_a_title() -> None:
+    assert len(set(pages())) == len(PAGES)
+    assert all(page.title and page.shows for page in PAGES)

@@ -1,0 +1,383 @@
+"""Bad days of a documents run: bad documents, a bad provider, stores and sources that are away."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from embedded.ports import free_port
+from tests.collection import (
+    Documents,
+    document,
+    make_batches_due,
+    now,
+    stored,
+    value_of,
+    work_on,
+    work_run,
+)
+from tests.embeddings_server import EmbeddingsServer, Fault
+from tests.library import change, rows
+from workers.core.settings import settings
+from workers.core.stores import close_stores, open_stores, stores
+from workers.documents import refresh
+from workers.documents.batch import precompute_batch
+from workers.documents.failures import list_failures
+from workers.documents.plan import begin_documents_run, count_batches, plan_documents
+from workers.documents.store import delete_values
+from workers.embedding.limits import PAUSED
+from workers.jobs.runs import RunKind, find_waiting, read_run, resume_run
+
+Configure = Callable[..., None]
+ALL, INCREMENTAL, STALE = (
+    RunKind.documents_all,
+    RunKind.documents_incremental,
+    RunKind.documents_stale,
+)
+
+
+def failures() -> dict[str, str]:
+    return {failure.doc_id: failure.reason for failure in list_failures("v1", 1000)}
+
+
+def provider_recovers() -> None:
+    stores().redis.delete(PAUSED)
+
+
+@pytest.fixture
+def impatient(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are put back at once instead of waiting for the provider."""
+    monkeypatch.setattr(refresh, "PATIENCE_S", 0.0)
+    configure(DOCUMENT_BATCH_SIZE=10, MAX_ATTEMPTS=2)
+
+
+def test_bad_documents_are_listed_with_their_reason_and_the_rest_is_stored(
+    documents: Documents,
+) -> None:
+    good = documents.add_many(5)
+    documents.collection.insert_many(
+        [
+            document("body-list", body=["x"]),
+            document("body-missing", body=...),
+            document("title-number", title=7),
+            document("blank", title=" ", body="\n"),
+            document("control\x07", body="text"),
+            document("x" * 201, body="text"),
+            document("no-title", title=...),
+            document("number") | {"doc_id": 12},
+            {"title": "no id", "body": "at all"},
+        ]
+    )
+    run, _ = work_run(ALL)
+    assert run.state == "done"
+    assert stored() == {*good, "no-title"}
+    found = failures()
+    assert sorted(found.values()) == sorted(
+        ["body_not_text"] * 2
+        + ["title_not_text", "empty_text"]
+        + ["bad_doc_id"] * 2
+        + ["no_doc_id"] * 2
+    )
+    assert found["body-missing"] == "body_not_text"
+    assert all(failure.dead_at for failure in list_failures("v1", 1000))
+
+
+def test_a_mended_document_is_embedded_and_its_failure_forgotten(documents: Documents) -> None:
+    documents.add("A", body=5)
+    work_run(ALL)
+    assert failures() == {"A": "body_not_text"}
+    documents.edit("A")
+    work_run(INCREMENTAL)
+    assert (failures(), stored()) == ({}, {"A"})
+
+
+def test_texts_that_the_provider_refuses_fail_alone_and_are_not_asked_for_again(
+    documents: Documents, embeddings_server: EmbeddingsServer
+) -> None:
+    doc_ids = documents.add_many(60)
+    embeddings_server.refused = {"D00007", "D00031"}
+    run, counts = work_run(ALL)
+    assert (run.state, run.failed, counts.embedded) == ("done", 2, 58)
+    assert failures() == {"D00007": "refused", "D00031": "refused"}
+    assert stored() == set(doc_ids) - {"D00007", "D00031"}
+    embeddings_server.requests.clear()
+    for kind in (ALL, STALE, INCREMENTAL):
+        assert work_run(kind)[0].state == "done"
+    assert embeddings_server.inputs == []
+    assert failures() == {"D00007": "refused", "D00031": "refused"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_invalid_vector_is_tried_again_by_the_next_runs_until_it_is_given_up(
+    documents: Documents, embeddings_server: EmbeddingsServer, configure: Configure
+) -> None:
+    configure(RETRY_BASE_SECONDS=0, DOCUMENT_OVERLAP_SECONDS=0)
+    documents.add("A", modified_at=now() - timedelta(hours=1))
+    embeddings_server.fail_next(Fault("nan"), times=2)
+    work_run(ALL)
+    (failure,) = list_failures("v1", 10)
+    assert (failure.reason, failure.attempts, failure.dead_at) == ("invalid_embedding", 1, None)
+    assert work_run(INCREMENTAL)[1].documents == 1
+    (failure,) = list_failures("v1", 10)
+    assert failure.attempts == 2
+    assert failure.dead_at is not None
+
+
+def test_refused_documents_and_dropped_requests_leave_an_exact_list_and_nothing_missing(
+    documents: Documents, embeddings_server: EmbeddingsServer, configure: Configure
+) -> None:
+    configure(EMBEDDING_BATCH_SIZE=20, DOCUMENT_BATCH_SIZE=200)
+    doc_ids = documents.add_many(1000)
+    embeddings_server.refused = {"number D00500"}
+    asked = 0
+    lock = threading.Lock()
+
+    def drop_one_in_fifty(texts: list[str]) -> None:
+        nonlocal asked
+        with lock:
+            asked += 1
+            if asked % 50 == 0:
+                embeddings_server.fail_next(Fault("drop"))
+
+    embeddings_server.before_answer = drop_one_in_fifty
+    run, _ = work_run(ALL)
+    for _ in range(20):
+        if run.state == "done":
+            break
+        provider_recovers()
+        make_batches_due()
+        work_on(run.run_id)
+        run = read_run(run.run_id)
+    assert (run.state, run.failed) == ("done", 1)
+    assert failures() == {"D00500": "refused"}
+    assert stored() == set(doc_ids) - {"D00500"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_provider_that_is_down_puts_batches_off_without_burning_attempts(
+    documents: Documents, embeddings_server: EmbeddingsServer
+) -> None:
+    documents.add_many(30)
+    embeddings_server.fail_next(Fault("status", 429, retry_after="60"), times=1)
+    run_id = begin_documents_run(ALL)
+    plan_documents(run_id)
+    for _ in range(4):
+        assert precompute_batch(run_id, 0) == []
+        make_batches_due()
+    assert rows("SELECT attempts FROM precompute_batches WHERE batch_no = 0") == [(0,)]
+    run = read_run(run_id)
+    assert run.state == "running"
+    assert "provider" in (run.error or "")
+    provider_recovers()
+    work_on(run_id)
+    assert (read_run(run_id).state, len(stored())) == ("done", 30)
+    assert read_run(run_id).error is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_denied_key_fails_the_run_at_once_and_it_can_be_resumed(
+    documents: Documents, embeddings_server: EmbeddingsServer
+) -> None:
+    documents.add_many(30)
+    embeddings_server.api_key = "another"
+    run, _ = work_run(ALL)
+    assert run.state == "failed"
+    assert "401" in (run.error or "")
+    assert len(embeddings_server.requests) == 1
+    embeddings_server.api_key = None
+    resume_run(run.run_id)
+    work_on(run.run_id)
+    assert (read_run(run.run_id).state, len(stored())) == ("done", 30)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_mongodb_that_is_away_fails_the_run_with_the_reason_and_it_can_be_resumed(
+    documents: Documents,
+) -> None:
+    doc_ids = documents.add_many(30)
+    run_id = begin_documents_run(ALL)
+    plan_documents(run_id)
+    precompute_batch(run_id)
+    there = stores().mongo
+    away: MongoClient[dict[str, Any]] = MongoClient(
+        f"mongodb://127.0.0.1:{free_port()}", serverSelectionTimeoutMS=50, connect=False
+    )
+    object.__setattr__(stores(), "mongo", away)
+    for _ in range(settings().max_attempts):
+        make_batches_due()
+        precompute_batch(run_id, 1)
+    away.close()
+    object.__setattr__(stores(), "mongo", there)
+    run = read_run(run_id)
+    assert run.state == "failed"
+    assert "MongoDB does not answer" in (run.error or "")
+    resume_run(run_id)
+    work_on(run_id)
+    run = read_run(run_id)
+    assert (run.state, run.done, stored()) == ("done", 30, set(doc_ids))
+
+
+def test_a_full_redis_fails_the_run_with_the_reason_and_it_can_be_resumed(
+    documents: Documents, configure: Configure
+) -> None:
+    configure(MAX_ATTEMPTS=1)
+    documents.add_many(5)
+    run_id = begin_documents_run(ALL)
+    plan_documents(run_id)
+    stores().redis.config_set("maxmemory", 1)
+    try:
+        precompute_batch(run_id)
+    finally:
+        stores().redis.config_set("maxmemory", 0)
+    run = read_run(run_id)
+    assert run.state == "failed"
+    assert "maxmemory" in (run.error or "")
+    resume_run(run_id)
+    work_on(run_id)
+    assert (read_run(run_id).state, len(stored())) == ("done", 5)
+
+
+def test_a_collection_that_does_not_exist_fails_the_run_with_the_reason(
+    documents: Documents, configure: Configure
+) -> None:
+    configure(MONGO_COLLECTION="nowhere", MAX_ATTEMPTS=1)
+    run_id = begin_documents_run(ALL)
+    from workers.core.errors import SourceError
+
+    with pytest.raises(SourceError, match="no collection nowhere"):
+        plan_documents(run_id)
+    assert read_run(run_id).state == "failed"
+    assert "no collection nowhere" in (read_run(run_id).error or "")
+
+
+# Few documents are looked up by name, many as the range that they are of.
+LOOKS = pytest.mark.parametrize("most_by_name", [100, 0], ids=["by name", "as a range"])
+
+
+@LOOKS
+def test_a_document_that_is_deleted_while_it_is_embedded_does_not_come_back(
+    documents: Documents,
+    embeddings_server: EmbeddingsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    most_by_name: int,
+) -> None:
+    monkeypatch.setattr("workers.documents.batch.MOST_BY_NAME", most_by_name)
+    documents.add("A", "B", "C")
+
+    def delete_meanwhile(texts: list[str]) -> None:
+        documents.delete("B")
+        delete_values("v1", ["B"])
+
+    embeddings_server.before_answer = delete_meanwhile
+    run, counts = work_run(ALL)
+    assert stored() == {"A", "C"}
+    assert (run.state, counts.deleted) == ("done", 1)
+
+
+@LOOKS
+def test_a_document_that_is_edited_while_it_is_embedded_ends_with_its_last_text(
+    documents: Documents,
+    embeddings_server: EmbeddingsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    most_by_name: int,
+) -> None:
+    monkeypatch.setattr("workers.documents.batch.MOST_BY_NAME", most_by_name)
+    documents.add("A", "B")
+    edits = iter(["a second text", "a third text"])
+
+    def edit_meanwhile(texts: list[str]) -> None:
+        body = next(edits, None)
+        if body:
+            documents.edit("B", body=body, modified_at=now())
+
+    embeddings_server.before_answer = edit_meanwhile
+    work_run(ALL)
+    assert embeddings_server.requests[-1] == ["Title of B a third text"]
+    last = value_of("B")
+    embeddings_server.before_answer = None
+    assert work_run(ALL)[1].embedded == 0
+    assert value_of("B") is not None
+    assert last is not None
+    assert value_of("B")[14:] == last[14:]  # type: ignore[index]  # checked above
+
+
+def test_an_edited_text_that_fails_keeps_the_vector_that_was_there(
+    documents: Documents, embeddings_server: EmbeddingsServer
+) -> None:
+    documents.add("A")
+    work_run(ALL)
+    embeddings_server.refused = {"forbidden"}
+    documents.edit("A", body="forbidden words")
+    work_run(INCREMENTAL)
+    assert (failures(), stored()) == ({"A": "refused"}, {"A"})
+
+
+def test_a_batch_whose_worker_vanished_is_done_by_another_after_its_lease(
+    documents: Documents, configure: Configure
+) -> None:
+    documents.add_many(5)
+    run_id = begin_documents_run(ALL)
+    plan_documents(run_id)
+    change(
+        "UPDATE precompute_batches SET lease_token = gen_random_uuid(), attempts = 1,"
+        " lease_until = now() + interval '1 minute'"
+    )
+    assert precompute_batch(run_id) is None
+    change("UPDATE precompute_batches SET lease_until = now()")
+    change("UPDATE runs SET last_sent = '-infinity'")
+    assert find_waiting() == [(run_id, ALL)]
+    work_on(run_id)
+    assert (read_run(run_id).state, len(stored())) == ("done", 5)
+
+
+def test_a_batch_that_kills_its_workers_is_given_up_and_the_others_are_done(
+    documents: Documents, configure: Configure
+) -> None:
+    configure(DOCUMENT_BATCH_SIZE=10, MAX_ATTEMPTS=2)
+    documents.add_many(30)
+    run_id = begin_documents_run(ALL)
+    plan_documents(run_id)
+    change("UPDATE precompute_batches SET attempts = 2 WHERE batch_no = 1")
+    work_on(run_id)
+    run = read_run(run_id)
+    assert (run.state, len(stored())) == ("failed", 20)
+    assert "worker vanished" in (run.error or "")
+    assert count_batches(run_id).batches_done == 2
+    resume_run(run_id)
+    work_on(run_id)
+    assert (read_run(run_id).state, len(stored())) == ("done", 30)
+
+
+def test_a_worker_that_lost_its_batch_stores_nothing_in_its_name(
+    documents: Documents, embeddings_server: EmbeddingsServer, configure: Configure
+) -> None:
+    documents.add_many(5)
+    configure(LEASE_SECONDS=0.001, OPENAI_BASE_URL=embeddings_server.url)
+    run_id = begin_documents_run(ALL)
+    plan_documents(run_id)
+
+    def another_worker(texts: list[str]) -> None:
+        change("UPDATE precompute_batches SET lease_token = gen_random_uuid()")
+
+    embeddings_server.before_answer = another_worker
+    assert precompute_batch(run_id) == []
+    assert stored() == set()
+    assert count_batches(run_id).batches_done == 0
+
+
+def test_documents_without_a_source_are_refused_and_nothing_else_breaks(
+    stores: None, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workers.core.errors import SourceError
+    from workers.documents.source import check_source
+
+    monkeypatch.delenv("MONGO_URL")
+    settings.cache_clear()
+    close_stores()
+    open_stores()
+    with pytest.raises(SourceError) as refused:
+        check_source()
+    assert refused.value.reason == "mongo_not_configured"

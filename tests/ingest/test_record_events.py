@@ -1,0 +1,334 @@
+"""What each event does to the facts, the log of events and the ledger."""
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.facts import (
+    DAY,
+    all_fresh,
+    book,
+    borrowed,
+    change,
+    loans,
+    record,
+    returned,
+    rows,
+    stale,
+    stored,
+    student,
+    told,
+)
+from workers.core.stores import connection
+from workers.core.vocabulary import Kind
+from workers.neighbors.changes import prune_changes
+
+EVERY_FACT_OF_A_STUDENT = {
+    "grade_level": 4,
+    "age": 9,
+    "homeroom_teacher": "Ms. Abara",
+    "prior_year_reading_score": 3.5,
+    "lunch_period": "2",
+}
+EVERY_FACT_OF_A_BOOK = {
+    "title": 'Frog, "Toad" and I',
+    "author": "A. Lobel",
+    "isbn": "978-0",
+    "genre": ["fantasy", "friendship"],
+    "keywords": ["pond"],
+    "description": "Two lines\nof text",
+    "page_count": 64,
+    "publication_year": 1970,
+    "difficulty_band": "beginner",
+    "reading_level": 1.5,
+    "average_rating": 4.5,
+}
+
+
+@pytest.fixture(autouse=True)
+def _library(stores: None) -> None:
+    """Every test begins with an empty one."""
+
+
+def row_of(table: str, key: str, names: dict[str, object]) -> dict[str, object]:
+    statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.Identifier(table),
+        sql.Identifier(f"{table[:-1]}_id"),
+    )
+    with connection() as conn:
+        values = conn.execute(statement, (key,)).fetchone()
+    assert values is not None
+    return dict(zip(names, values, strict=True))
+
+
+@pytest.mark.parametrize("event_type", ["student_added", "student_updated"])
+def test_a_student_is_stored_with_every_fact_and_becomes_stale(event_type: str) -> None:
+    recorded = record(told(event_type, student_id="S1", **EVERY_FACT_OF_A_STUDENT))
+    assert row_of("students", "S1", EVERY_FACT_OF_A_STUDENT) == EVERY_FACT_OF_A_STUDENT
+    assert recorded.outcomes == ["inserted"]
+    assert stale() == {"S1"}
+
+
+@pytest.mark.parametrize("event_type", ["book_added", "book_updated"])
+def test_a_book_is_stored_with_every_fact_and_makes_nobody_stale(event_type: str) -> None:
+    recorded = record(told(event_type, book_id="B1", **EVERY_FACT_OF_A_BOOK))
+    assert row_of("books", "B1", EVERY_FACT_OF_A_BOOK) == EVERY_FACT_OF_A_BOOK
+    assert recorded.outcomes == ["inserted"]
+    assert recorded.wake_ups == []
+
+
+def test_a_loan_is_stored_and_its_student_becomes_stale() -> None:
+    record(student("S1"), book("B1", "One"))
+    all_fresh()
+    recorded = record(borrowed(return_date="2026-03-04", student_rating=5, checkout_id="C1"))
+    assert loans() == [("S1", "B1", DAY, "2026-03-04", 5, "C1")]
+    assert recorded.outcomes == ["inserted"]
+    assert [(wake.kind, wake.key) for wake in recorded.wake_ups] == [("student_embedding", "S1")]
+
+
+def test_a_returned_book_completes_the_loan_and_makes_its_student_stale() -> None:
+    record(borrowed(checkout_id="C1"))
+    all_fresh()
+    assert record(returned(return_date="2026-03-09", student_rating=2)).outcomes == ["updated"]
+    assert loans() == [("S1", "B1", DAY, "2026-03-09", 2, "C1")]
+    assert stale() == {"S1"}
+
+
+def test_a_loan_of_unknown_student_and_book_makes_stubs_that_their_own_events_fill() -> None:
+    record(borrowed())
+    assert rows("SELECT student_id, grade_level FROM students") == [("S1", None)]
+    assert rows("SELECT book_id, title, genre FROM books") == [("B1", None, [])]
+    all_fresh()
+    record(told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT))
+    assert row_of("students", "S1", EVERY_FACT_OF_A_STUDENT) == EVERY_FACT_OF_A_STUDENT
+    all_fresh()
+    record(told("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK))
+    assert row_of("books", "B1", EVERY_FACT_OF_A_BOOK) == EVERY_FACT_OF_A_BOOK
+    assert stale() == {"S1"}
+
+
+def test_a_return_told_before_its_loan_is_not_erased_by_it() -> None:
+    record(returned(return_date="2026-03-09", student_rating=4))
+    record(borrowed(checkout_id="C1"))
+    assert loans() == [("S1", "B1", DAY, "2026-03-09", 4, "C1")]
+
+
+def test_null_clears_and_a_field_that_is_not_given_stays() -> None:
+    record(told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT))
+    record(told("student_updated", student_id="S1", age=None, grade_level=5))
+    expected = EVERY_FACT_OF_A_STUDENT | {"age": None, "grade_level": 5}
+    assert row_of("students", "S1", expected) == expected
+
+    record(told("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK))
+    record(told("book_updated", book_id="B1", title="Two", isbn=None, genre=[]))
+    expected = EVERY_FACT_OF_A_BOOK | {"title": "Two", "isbn": None, "genre": []}
+    assert row_of("books", "B1", expected) == expected
+
+    record(borrowed(return_date="2026-03-04", student_rating=5, checkout_id="C1"))
+    record(borrowed(return_date=None))
+    assert loans() == [("S1", "B1", DAY, None, 5, "C1")]
+
+
+def test_facts_that_are_known_already_make_nothing_stale() -> None:
+    events = [
+        told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT),
+        told("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK),
+        borrowed(return_date="2026-03-04", student_rating=5, checkout_id="C1"),
+    ]
+    record(*events)
+    all_fresh()
+    recorded = record(*events)
+    assert recorded.outcomes == ["unchanged"] * 3
+    assert recorded.wake_ups == []
+    assert stale() == set()
+
+
+def test_a_row_told_in_two_versions_of_which_the_last_is_known_is_unchanged() -> None:
+    versions = [student("S1", age=9), student("S1", age=10)]
+    record(*versions)
+    all_fresh()
+    assert record(*versions).outcomes == ["unchanged", "unchanged"]
+    assert stale() == set()
+
+
+def test_numbers_too_small_for_the_table_are_stored_as_zero() -> None:
+    record(student("S1", prior_year_reading_score=1e-50), book("B1", "One", reading_level=5e-324))
+    assert rows("SELECT prior_year_reading_score, reading_level FROM students, books") == [(0, 0)]
+
+
+def test_a_changed_book_makes_its_readers_stale_and_nobody_else() -> None:
+    record(book("B1", "One"), borrowed("S1", "B1"), borrowed("S2", "B1"), borrowed("S3", "B2"))
+    all_fresh()
+    record(book("B1", "One, revised"))
+    assert stale() == {"S1", "S2"}
+
+
+def test_a_deleted_book_takes_its_loans_along_and_makes_its_readers_stale() -> None:
+    record(book("B1", "One"), borrowed("S1", "B1"), borrowed("S2", "B1"), borrowed("S2", "B2"))
+    all_fresh()
+    assert record(told("book_deleted", book_id="B1")).outcomes == ["deleted"]
+    assert rows("SELECT book_id FROM books") == [("B2",)]
+    assert [loan[:2] for loan in loans()] == [("S2", "B2")]
+    assert stale() == {"S1", "S2"}
+    assert record(told("book_deleted", book_id="B1")).outcomes == ["unchanged"]
+
+
+def derive(*student_ids: str) -> None:
+    """A profile, a vector and edges to all the others for each student; all is fresh."""
+    with connection() as conn:
+        for student_id in student_ids:
+            conn.execute("INSERT INTO student_profiles VALUES (%s, 1, '{}', 'text')", (student_id,))
+            conn.execute(
+                "INSERT INTO student_embeddings VALUES"
+                " (%s, 'm', 3, sha256('x'), '[1, 0, 0]', NULL, now())",
+                (student_id,),
+            )
+            conn.execute(
+                "INSERT INTO freshness (kind, key, done) VALUES ('student_neighbors', %s, 1)",
+                (student_id,),
+            )
+        conn.execute(
+            "INSERT INTO student_similarity SELECT x.student_id, y.student_id, 1"
+            " FROM student_embeddings x JOIN student_embeddings y ON x.student_id <> y.student_id"
+        )
+        conn.execute(
+            "INSERT INTO attempts (kind, key, wanted, worker, started_at)"
+            " SELECT kind, key, wanted, 'w', now() FROM freshness"
+        )
+    all_fresh()
+
+
+def tables_that_name(text: str) -> set[str]:
+    """Every table with the text in any column of any row."""
+    found = set()
+    with connection() as conn:
+        tables = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in tables.fetchall():
+            count = sql.SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE %s").format(
+                sql.Identifier(table)
+            )
+            if conn.execute(count, (f"%{text}%",)).fetchone() != (0,):
+                found.add(table)
+    return found
+
+
+def test_a_deleted_student_is_in_no_table_any_more() -> None:
+    record(*(borrowed(student_id, "B1") for student_id in ("S1-gone", "S2", "S3")))
+    derive("S1-gone", "S2", "S3")
+    assert tables_that_name("S1-gone") == {
+        "students",
+        "checkouts",
+        "student_profiles",
+        "student_embeddings",
+        "student_similarity",
+        "freshness",
+        "effects",
+        "attempts",
+    }
+    assert record(told("student_deleted", student_id="S1-gone")).outcomes == ["deleted"]
+    # The workers' copies of the graph learn from it who is gone; it is kept for an hour.
+    assert tables_that_name("S1-gone") == {"graph_changes"}
+    change("UPDATE graph_changes SET written_at = now() - interval '61 minutes'")
+    with connection() as conn:
+        prune_changes(conn)
+    assert tables_that_name("S1-gone") == set()
+    assert stale(Kind.student_embedding) == set()
+    assert stale(Kind.student_neighbors) == {"S2", "S3"}, "whose lists held the deleted one"
+    assert record(told("student_deleted", student_id="S1-gone")).outcomes == ["unchanged"]
+
+
+def test_a_student_deleted_and_told_again_in_one_list_begins_anew() -> None:
+    record(told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT), borrowed())
+    derive("S1")
+    recorded = record(
+        student("S1", age=8), told("student_deleted", student_id="S1"), student("S1", grade_level=6)
+    )
+    assert recorded.outcomes == ["updated", "deleted", "inserted"]
+    assert rows("SELECT student_id, age, grade_level FROM students") == [("S1", None, 6)]
+    assert loans() == []
+    assert tables_that_name("S1") == {"students", "freshness", "effects", "graph_changes"}
+    assert stale() == {"S1"}
+
+
+def test_the_same_id_twice_in_one_list_counts_once() -> None:
+    event_id = uuid4()
+    first, second = student("S1", age=8, event_id=event_id), student("S2", event_id=event_id)
+    recorded = record(first, second)
+    assert recorded.outcomes == ["inserted", "duplicate"]
+    assert recorded.duplicates == 1
+    assert recorded.event_ids == [event_id, event_id]
+    assert rows("SELECT student_id FROM students") == [("S1",)]
+
+
+def test_an_id_that_was_accepted_before_does_nothing_again() -> None:
+    event = student("S1", age=8, event_id=uuid4())
+    record(event)
+    record(student("S1", age=9))
+    all_fresh()
+    recorded = record(event, student("S2"))
+    assert recorded.outcomes == ["duplicate", "inserted"]
+    assert rows("SELECT student_id, age FROM students ORDER BY 1") == [("S1", 9), ("S2", None)]
+    assert stale() == {"S2"}
+
+
+def test_events_without_an_id_get_one_each_and_are_logged_without_their_content() -> None:
+    recorded = record(student("S1"), borrowed())
+    assert sorted(rows("SELECT event_id, event_type FROM events")) == sorted(
+        zip(recorded.event_ids, ["student_added", "checkout_added"], strict=True)
+    )
+    assert rows("SELECT DISTINCT kind, key FROM effects") == [("student_embedding", "S1")]
+
+
+def test_the_last_event_of_the_list_is_the_one_the_ledger_names() -> None:
+    record(borrowed())
+    recorded = record(borrowed(book_id="B2"), student("S1", age=9), book("B1", "One"))
+    assert rows("SELECT key, last_event FROM freshness") == [("S1", recorded.event_ids[2])]
+
+
+def test_events_about_the_same_student_each_have_their_effect() -> None:
+    recorded = record(borrowed(), student("S1", age=9), borrowed(book_id="B2"))
+    assert rows("SELECT key, last_event FROM freshness") == [("S1", recorded.event_ids[2])]
+    assert {event_id for (event_id,) in rows("SELECT event_id FROM effects")} == set(
+        recorded.event_ids
+    )
+
+
+def test_a_loan_told_with_another_student_and_book_moves_and_makes_both_stale() -> None:
+    record(borrowed("S1", "B1", checkout_id="C1"), student("S2"), student("S3"))
+    all_fresh()
+    recorded = record(borrowed("S2", "B2", checkout_id="C1"))
+    assert loans() == [("S2", "B2", DAY, None, None, "C1")]
+    assert recorded.outcomes == ["updated"]
+    assert stale() == {"S1", "S2"}
+
+
+def test_two_loans_may_swap_their_ids_in_one_list() -> None:
+    record(borrowed("S1", "B1", checkout_id="C1"), borrowed("S2", "B2", checkout_id="C2"))
+    record(borrowed("S1", "B1", checkout_id="C2"), borrowed("S2", "B2", checkout_id="C1"))
+    assert {(loan[0], loan[5]) for loan in loans()} == {("S1", "C2"), ("S2", "C1")}
+
+
+def test_a_wake_up_stands_for_a_batch_of_keys() -> None:
+    recorded = record(*(student(f"S{n:03}") for n in range(120)))
+    assert [wake.key for wake in recorded.wake_ups] == ["S000", "S050", "S100"]
+
+
+def test_an_event_that_the_database_refuses_leaves_nothing_of_its_list() -> None:
+    too_long = student("S2").model_copy(update={"student_id": "x" * 201})
+    with pytest.raises(psycopg.errors.CheckViolation):
+        record(student("S1"), book("B1", "One"), too_long)
+    assert stored() == 0
+
+
+def test_a_date_of_the_far_past_and_one_of_the_far_future_are_kept() -> None:
+    record(
+        borrowed(checkout_date="0001-01-01"),
+        borrowed(checkout_date="9999-12-31", return_date="9999-12-31"),
+    )
+    assert rows("SELECT checkout_date::text, return_date::text FROM checkouts ORDER BY 1") == [
+        ("0001-01-01", None),
+        ("9999-12-31", "9999-12-31"),
+    ]

@@ -1,0 +1,21 @@
+"""A queue that is held and released again."""
+
+from dramatiq.worker import ConsumerThread
+
+from actors import broker
+from actors.pulse import _hold, _release
+from workers.core.vocabulary import Queue
+
+
+def test_a_consumer_that_never_noticed_the_pause_takes_messages_again(stores: None) -> None:
+    held_up = ConsumerThread(
+        broker=broker, queue_name=Queue.live, prefetch=4, work_queue=None, worker_timeout=50
+    )
+    held_up.consumer = broker.consume(Queue.live, prefetch=4)
+    broker.get_actor("recompute_student").send("S1")
+    _hold(held_up)
+    assert next(held_up.consumer) is None
+    _release(held_up)
+    message = next(held_up.consumer)
+    assert message is not None
+    assert message.args == ("S1",)

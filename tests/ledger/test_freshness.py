@@ -1,0 +1,390 @@
+"""The ledger: watermarks, claims, leases, failures, and what the reconciler is told."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.library import change, ledger, make_due, rows
+from workers.core.stores import connection, transaction
+from workers.core.vocabulary import Kind
+from workers.core.worker_name import worker_name
+from workers.ledger import freshness, mark_all
+from workers.ledger.contract import KindFreshness, summarize
+from workers.ledger.freshness import Batch, Failure, WakeUp
+
+EMBEDDING, NEIGHBORS = Kind.student_embedding, Kind.student_neighbors
+Configure = Callable[..., None]
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+
+def raise_keys(*keys: str, event_id: UUID | None = None) -> dict[str, int]:
+    with transaction() as conn:
+        return freshness.raise_wanted(conn, EMBEDDING, dict.fromkeys(keys, event_id))
+
+
+def claim(key: str = "nobody") -> Batch:
+    """As an attempt does it: lost keys first."""
+    batch = freshness.claim_suspect(EMBEDDING) or freshness.claim(EMBEDDING, key)
+    assert batch is not None
+    return batch
+
+
+def finish(batch: Batch, keys: Iterable[str] | None = None) -> list[str]:
+    with transaction() as conn:
+        ours = freshness.confirm_lease(conn, batch, list(keys or batch.claims))
+        return freshness.mark_done(conn, batch, ours)
+
+
+def expire_leases() -> None:
+    change("UPDATE freshness SET lease_until = now() - interval '1 second'")
+
+
+def of(key: str, *columns: str) -> tuple[object, ...]:
+    return ledger(EMBEDDING, *columns)[key]
+
+
+def test_raising_a_key_counts_up_and_keeps_the_first_time_it_went_stale() -> None:
+    first, second = uuid4(), uuid4()
+    assert raise_keys("a", event_id=first) == {"a": 1}
+    (since,) = of("a", "stale_since")
+    assert raise_keys("a", "b", event_id=second) == {"a": 2, "b": 1}
+    assert of("a", "stale_since", "last_event") == (since, str(second))
+
+
+def test_raising_nothing_is_fine() -> None:
+    assert raise_keys() == {}
+
+
+def test_a_finished_key_is_fresh_and_reflects_the_event_that_was_claimed() -> None:
+    event_id = uuid4()
+    raise_keys("a", event_id=event_id)
+    assert finish(claim()) == []
+    found = rows("SELECT kind, stale_since, done_event FROM freshness WHERE key = 'a'")
+    assert found == [(EMBEDDING, None, event_id)]
+    assert of("a", "wanted", "done", "lease_token", "attempts") == (1, 1, None, 0)
+    assert freshness.claim(EMBEDDING, "a") is None
+
+
+def test_a_message_whose_key_another_worker_has_still_claims_a_full_batch(
+    configure: Configure,
+) -> None:
+    configure(EMBEDDING_BATCH_SIZE=3)
+    raise_keys("a", "b", "c", "d", "e", "f")
+    for _ in range(2):
+        batch = freshness.claim(EMBEDDING, "a")
+        assert batch is not None
+        assert len(batch.claims) == 3
+    assert freshness.claim(EMBEDDING, "a") is None
+
+
+def test_a_raise_during_a_run_leaves_exactly_one_more_run() -> None:
+    first, second = uuid4(), uuid4()
+    raise_keys("a", "b", event_id=first)
+    batch = claim()
+    raise_keys("a", event_id=second)
+    raise_keys("a", event_id=second)
+    assert finish(batch) == ["a"]
+    assert of("a", "wanted", "done", "done_event") == (3, 1, str(first))
+    again = claim()
+    assert [(c.key, c.wanted, c.last_event) for c in again.claims.values()] == [("a", 3, second)]
+    assert finish(again) == []
+    assert freshness.claim(EMBEDDING, "a") is None
+
+
+def test_a_batch_holds_the_named_key_and_then_the_stalest(configure: Configure) -> None:
+    configure(EMBEDDING_BATCH_SIZE=3)
+    for key in ("c", "a", "b", "e", "named"):
+        raise_keys(key)
+    assert set(claim("named").claims) == {"named", "c", "a"}
+    assert set(claim("gone").claims) == {"b", "e"}
+
+
+def test_a_claim_looks_up_its_keys_and_does_not_read_the_whole_ledger() -> None:
+    change(
+        "INSERT INTO freshness (kind, key, done, stale_since)"
+        " SELECT %s, 'S' || n, (n %% 10 > 0)::int, now() FROM generate_series(1, 30000) AS n",
+        EMBEDDING,
+    )
+    change("ANALYZE freshness")
+    asked = {"kind": EMBEDDING, "key": "S7", "queue": "live", "batch": 50, "token": uuid4()}
+    with connection() as conn:
+        plan = conn.execute(
+            "EXPLAIN " + freshness.CLAIM_DUE, {**asked, "worker": "w", "lease_seconds": 60}
+        ).fetchall()
+    assert not [line for (line,) in plan if "Seq Scan on freshness" in line]
+
+
+def test_a_claim_counts_the_attempt_and_takes_no_key_of_another_kind() -> None:
+    raise_keys("a")
+    assert freshness.claim(NEIGHBORS, "a") is None
+    assert claim("a").claims["a"].attempts == 1
+
+
+def test_claims_of_threads_never_overlap(configure: Configure) -> None:
+    configure(EMBEDDING_BATCH_SIZE=7)
+    keys = [f"k{n:03}" for n in range(200)]
+    raise_keys(*keys)
+    together = threading.Barrier(4)
+
+    def claim_all(_: int) -> list[str]:
+        together.wait()
+        mine: list[str] = []
+        while (batch := freshness.claim(EMBEDDING, keys[len(mine)])) is not None:
+            mine += batch.claims
+        return mine
+
+    with ThreadPoolExecutor(4) as threads:
+        claimed = [key for mine in threads.map(claim_all, range(4)) for key in mine]
+    assert sorted(claimed) == keys
+
+
+def test_a_key_that_another_transaction_holds_is_skipped_and_not_waited_for() -> None:
+    raise_keys("a", "b")
+    with transaction() as conn:
+        freshness.lock_keys(conn, EMBEDDING, ["a"])
+        assert set(claim("a").claims) == {"b"}
+
+
+def test_keys_of_a_vanished_worker_are_claimed_one_by_one() -> None:
+    raise_keys("a", "b", "c")
+    claim()
+    raise_keys("d")
+    expire_leases()
+    suspects = [set(claim("d").claims) for _ in range(3)]
+    assert sorted(map(sorted, suspects)) == [["a"], ["b"], ["c"]]
+    assert set(claim("d").claims) == {"d"}
+
+
+def test_of_lost_keys_those_that_were_lost_least_often_come_first() -> None:
+    raise_keys("a")
+    raise_keys("b")
+    assert set(claim("a").claims) == {"a", "b"}
+    expire_leases()
+    assert set(claim().claims) == {"a"}
+    expire_leases()
+    assert set(claim().claims) == {"b"}
+
+
+def test_a_worker_whose_lease_was_taken_over_writes_nothing() -> None:
+    raise_keys("a")
+    late = claim()
+    expire_leases()
+    other = claim()
+    with transaction() as conn:
+        assert freshness.confirm_lease(conn, late, ["a"]) == []
+        assert freshness.mark_done(conn, late, []) == []
+    freshness.fail(late, {"a": Failure("late", final=True)})
+    freshness.postpone(late, ["a"], "late", 600)
+    assert of("a", "done", "error", "dead_at", "attempts") == (0, None, None, 2)
+    assert rows("SELECT error, worker <> '' FROM attempts") == [(freshness.VANISHED, True)]
+    assert finish(other) == []
+    assert of("a", "done") == (1,)
+
+
+def test_a_lease_that_ran_out_but_was_not_taken_over_still_counts() -> None:
+    raise_keys("a")
+    batch = claim()
+    expire_leases()
+    finish(batch)
+    assert of("a", "done", "lease_token") == (1, None)
+
+
+def test_a_failed_key_backs_off_keeps_its_error_and_dies_after_the_last_attempt(
+    configure: Configure,
+) -> None:
+    configure(MAX_ATTEMPTS=3, RETRY_BASE_SECONDS=60)
+    raise_keys("a")
+    for attempt in (1, 2, 3):
+        batch = claim()
+        dead = freshness.fail(batch, {"a": Failure(f"boom {attempt}", traceback="lines")})
+        assert dead == (["a"] if attempt == 3 else [])
+        assert freshness.claim(EMBEDDING, "a") is None
+        make_due()
+    assert of("a", "error", "attempts", "lease_token") == ("boom 3", 3, None)
+    assert freshness.claim(EMBEDDING, "a") is None
+    stored = rows("SELECT wanted, error, traceback FROM attempts ORDER BY attempt_id")
+    assert stored == [(1, f"boom {n}", "lines") for n in (1, 2, 3)]
+    assert rows("SELECT dead_at IS NOT NULL FROM freshness WHERE key = 'a'") == [(True,)]
+
+
+def test_backoff_doubles_up_to_its_limit_with_half_of_it_jitter(configure: Configure) -> None:
+    configure(RETRY_BASE_SECONDS=2, RETRY_MAX_SECONDS=10)
+    for attempts, ceiling in ((1, 2), (2, 4), (3, 8), (4, 10), (50, 10)):
+        waits = {freshness.backoff_s(attempts) for _ in range(50)}
+        assert all(ceiling / 2 <= wait <= ceiling for wait in waits)
+        assert len(waits) > 1
+
+
+def test_a_final_failure_is_dead_at_once_and_the_others_of_its_batch_are_not() -> None:
+    raise_keys("a", "b")
+    failures = {"a": Failure("refused", final=True), "b": Failure("boom")}
+    assert freshness.fail(claim(), failures) == ["a"]
+    make_due()
+    assert set(claim().claims) == {"b"}
+
+
+def test_a_postponed_key_burns_no_attempt_however_often(configure: Configure) -> None:
+    configure(MAX_ATTEMPTS=2)
+    raise_keys("a")
+    for _ in range(5):
+        freshness.postpone(claim("a"), ["a"], "provider is down", 600)
+        assert freshness.claim(EMBEDDING, "a") is None
+        make_due()
+    assert of("a", "attempts", "error", "dead_at") == (0, "provider is down", None)
+    finish(claim())
+    assert of("a", "error") == (None,)
+
+
+def test_a_new_event_gives_a_dead_key_a_new_chance(configure: Configure) -> None:
+    configure(RETRY_BASE_SECONDS=600)
+    raise_keys("a")
+    freshness.fail(claim(), {"a": Failure("refused", final=True)})
+    raise_keys("a")
+    assert of("a", "dead_at", "error", "attempts") == (None, None, 0)
+    assert claim().claims["a"].attempts == 1
+
+
+def test_an_event_during_the_run_that_kills_a_key_gives_it_a_new_chance_too() -> None:
+    raise_keys("a")
+    batch = claim()
+    raise_keys("a")
+    assert freshness.fail(batch, {"a": Failure("refused", final=True)}) == []
+    make_due()
+    again = claim().claims["a"]
+    assert (again.wanted, again.attempts) == (2, 1)
+
+
+def test_a_new_event_does_not_cut_a_backoff_short(configure: Configure) -> None:
+    configure(RETRY_BASE_SECONDS=600)
+    raise_keys("a")
+    freshness.fail(claim(), {"a": Failure("boom")})
+    raise_keys("a")
+    assert freshness.claim(EMBEDDING, "a") is None
+
+
+def test_a_key_that_takes_its_worker_along_every_time_is_buried(configure: Configure) -> None:
+    configure(MAX_ATTEMPTS=2)
+    raise_keys("a")
+    claim()
+    assert freshness.bury_lost() == []
+    expire_leases()
+    assert freshness.bury_lost() == []
+    claim()
+    expire_leases()
+    assert freshness.claim_suspect(EMBEDDING) is None
+    assert freshness.claim(EMBEDDING, "a") is None
+    assert freshness.bury_lost() == [WakeUp(EMBEDDING, "a")]
+    assert freshness.bury_lost() == []
+    (error,) = of("a", "error")
+    assert "the worker vanished during the job on each of 2 attempts" in str(error)
+    noted = rows("SELECT error, worker FROM attempts WHERE key = 'a' ORDER BY attempt_id")
+    assert noted == [(freshness.VANISHED, worker_name()), (error, worker_name())]
+
+
+def test_failing_keys_and_raising_them_at_once_is_no_deadlock() -> None:
+    """`fail` and `postpone` lock in the order that everybody locks in: by key."""
+    raise_keys("b")
+    raise_keys("a")  # after "b" in the table
+    change("ANALYZE freshness")
+    batch = claim()
+    with ThreadPoolExecutor(1) as thread:
+        with transaction() as conn:
+            freshness.raise_wanted(conn, EMBEDDING, {"a": None})
+            failing = thread.submit(freshness.fail, batch, dict.fromkeys("ba", Failure("boom")))
+            wait_for_a_blocked_backend()
+            freshness.raise_wanted(conn, EMBEDDING, {"b": None})
+        assert failing.result() == []
+    make_due()
+    batch = claim()
+    with ThreadPoolExecutor(1) as thread:
+        with transaction() as conn:
+            freshness.raise_wanted(conn, EMBEDDING, {"a": None})
+            failing = thread.submit(freshness.postpone, batch, ["b", "a"], "down", 1)
+            wait_for_a_blocked_backend()
+            freshness.raise_wanted(conn, EMBEDDING, {"b": None})
+        failing.result()
+
+
+def wait_for_a_blocked_backend() -> None:
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    while rows(blocked) == [(0,)]:
+        pass
+
+
+def test_overdue_keys_are_sent_once_per_batch_and_not_again_for_a_while(
+    configure: Configure,
+) -> None:
+    configure(EMBEDDING_BATCH_SIZE=4, RESEND_AFTER_SECONDS=600)
+    raise_keys(*"abcdefghi")
+    assert freshness.find_overdue() == []  # just raised, so just sent
+    freshness.resend_stale()
+    assert freshness.find_overdue() == [WakeUp(EMBEDDING, key) for key in "aei"]
+    assert freshness.find_overdue() == []
+    change("UPDATE freshness SET last_sent = now() - interval '601 seconds' WHERE key = 'b'")
+    assert freshness.find_overdue() == [WakeUp(EMBEDDING, "b")]
+
+
+def test_only_due_keys_are_overdue(configure: Configure) -> None:
+    configure(RETRY_BASE_SECONDS=600)
+    raise_keys("dead")
+    freshness.fail(claim(), {"dead": Failure("refused", final=True)})
+    raise_keys("waits")
+    freshness.fail(claim(), {"waits": Failure("boom")})
+    raise_keys("done")
+    finish(claim())
+    raise_keys("leased")
+    claim()
+    raise_keys("due")
+    change("UPDATE freshness SET last_sent = '-infinity'")
+    assert freshness.find_overdue() == [WakeUp(EMBEDDING, "due")]
+
+
+def test_each_key_of_a_vanished_worker_gets_a_message_of_its_own() -> None:
+    raise_keys("a", "b")
+    claim()
+    raise_keys("c", "d")
+    expire_leases()
+    change("UPDATE freshness SET last_sent = '-infinity', lease_until = now() WHERE key < 'c'")
+    change("UPDATE freshness SET last_sent = '-infinity'")
+    sent = freshness.find_overdue()
+    assert sorted(wake_up.key for wake_up in sent) == ["a", "b", "c"]
+
+
+def test_the_summary_counts_fresh_stale_and_dead_and_knows_the_oldest() -> None:
+    assert summarize() == [KindFreshness(kind, 0, 0, 0, 0, None) for kind in Kind]
+    assert summarize()[0].coverage == 1.0
+    raise_keys("fresh 1", "fresh 2")
+    finish(claim())
+    raise_keys("dead")
+    freshness.fail(claim(), {"dead": Failure("refused", final=True)})
+    change("UPDATE freshness SET stale_since = now() - interval '1 day' WHERE key = 'dead'")
+    raise_keys("stale")
+    change("UPDATE freshness SET stale_since = now() - interval '1 hour' WHERE key = 'stale'")
+    (found, *_) = summarize()
+    assert (found.total, found.fresh, found.stale, found.dead) == (4, 2, 1, 1)
+    assert found.coverage == 0.5
+    assert found.oldest_stale_s == pytest.approx(3600, abs=300)
+
+
+def test_forgotten_keys_leave_nothing() -> None:
+    raise_keys("a", "b")
+    finish(claim())
+    with transaction() as conn:
+        freshness.forget_keys(conn, [EMBEDDING, NEIGHBORS], ["a"])
+    assert list(ledger(EMBEDDING, "done")) == ["b"]
+    assert rows("SELECT key FROM attempts") == [("b",)]
+
+
+def test_raising_all_raises_all_but_the_dead_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mark_all, "SLICE", 2)
+    raise_keys("dead")
+    freshness.fail(claim(), {"dead": Failure("refused", final=True)})
+    raise_keys(*"abcde")
+    finish(claim())
+    assert mark_all.raise_all(EMBEDDING) == 5
+    assert ledger(EMBEDDING, "wanted") == {**dict.fromkeys("abcde", (2,)), "dead": (1,)}
+    assert set(claim().claims) == set("abcde")

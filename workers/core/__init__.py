@@ -1,0 +1,1 @@
+"""What everything stands on: settings, errors, stores, named queries, logs, metrics."""

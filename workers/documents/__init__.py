@@ -1,0 +1,1 @@
+"""Documents: read from MongoDB, embedded in batches, kept in the feature store."""

@@ -1,0 +1,187 @@
+"""The documents in MongoDB, read only: plain finds over indexed fields, a page at a time.
+
+Needs an index that begins with `doc_id`, and for incremental runs one that begins with
+`modified_at`. Only `find` with sort, limit and projection, `count` and `listCollections` are used.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pymongo.collection import Collection
+from pymongo.errors import ConnectionFailure, PyMongoError
+
+from workers.core.errors import SourceError
+from workers.core.settings import settings
+from workers.core.stores import stores
+
+# Bodies may be long: so many cross the wire together, and each is cut as it arrives.
+WIRE_BATCH = 250
+MESSAGE_CHARACTERS = 200
+
+STAMP = {"_id": 0, "doc_id": 1, "modified_at": 1}
+WHOLE = {"doc_id": 1, "title": 1, "body": 1, "language": 1, "modified_at": 1}
+
+Row = dict[str, Any]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a walk by time of change got to: everything up to this document of this time."""
+
+    modified_at: datetime
+    doc_id: str
+
+
+@contextmanager
+def reading() -> Iterator[Collection[Row]]:
+    """The collection, with MongoDB's errors translated.
+
+    Raises:
+        SourceError: MONGO_URL is not set, nobody answers, or MongoDB refuses.
+    """
+    client = stores().mongo
+    if client is None:
+        raise SourceError("mongo_not_configured", "documents need MONGO_URL")
+    try:
+        yield client[settings().mongo_database][settings().mongo_collection]
+    except ConnectionFailure as error:
+        message = f"MongoDB does not answer: {str(error)[:MESSAGE_CHARACTERS]}"
+        raise SourceError("mongo_down", message) from error
+    except PyMongoError as error:
+        message = f"MongoDB refuses: {str(error)[:MESSAGE_CHARACTERS]}"
+        raise SourceError("mongo_refused", message) from error
+
+
+def check_source() -> None:
+    """Make sure that there is a collection to read.
+
+    Raises:
+        SourceError: it cannot be reached, or there is none of that name.
+    """
+    with reading() as collection:
+        known = collection.database.list_collection_names(filter={"name": collection.name})
+    if collection.name not in known:
+        raise SourceError(
+            "mongo_collection_missing",
+            f"MongoDB has no collection {collection.name} in {collection.database.name}",
+        )
+
+
+def warn_of_missing_indexes() -> None:
+    """Say so in the log if walks would have to read the whole collection."""
+    with reading() as collection:
+        led_by = {index["key"][0][0] for index in collection.index_information().values()}
+    missing = {"doc_id", "modified_at"} - led_by
+    if missing:
+        log.warning("mongo_index_missing", collection=collection.name, fields=sorted(missing))
+
+
+def count_documents() -> int:
+    """About how many documents there are, from the collection's metadata."""
+    with reading() as collection:
+        return collection.estimated_document_count()
+
+
+def ids_after(after: str, limit: int) -> list[str]:
+    """The next ids in order. Only text: other values of `doc_id` are never in a walk."""
+    with reading() as collection:
+        rows = collection.find({"doc_id": {"$gt": after}}, {"_id": 0, "doc_id": 1})
+        return [row["doc_id"] for row in rows.sort("doc_id", 1).limit(limit).batch_size(limit)]
+
+
+def stamps_between(after: str | None, last: str | None) -> dict[str, datetime | None]:
+    """When each document of (after, last] was modified; null ends are open."""
+    with reading() as collection:
+        rows = collection.find(_between(after, last), STAMP).sort("doc_id", 1)
+        return _stamps(rows.batch_size(settings().document_batch_size))
+
+
+def stamps_of(doc_ids: Iterable[str]) -> dict[str, datetime | None]:
+    """When each of these documents was modified; those that are gone are missing."""
+    with reading() as collection:
+        rows = collection.find({"doc_id": {"$in": list(doc_ids)}}, STAMP)
+        return _stamps(rows.batch_size(settings().document_batch_size))
+
+
+def documents_between(after: str | None, last: str | None) -> Iterator[Row]:
+    """The documents of (after, last], bodies and all, as they arrive."""
+    with reading() as collection:
+        rows = collection.find(_between(after, last), WHOLE).sort("doc_id", 1)
+        yield from rows.batch_size(WIRE_BATCH)
+
+
+def documents_of(doc_ids: Iterable[str]) -> Iterator[Row]:
+    """These documents, as far as they exist."""
+    with reading() as collection:
+        yield from collection.find({"doc_id": {"$in": list(doc_ids)}}, WHOLE).batch_size(WIRE_BATCH)
+
+
+def modified_after(mark: Mark, limit: int) -> tuple[list[Row], Mark | None]:
+    """The next documents by time of change, and the mark to go on from; None at the end.
+
+    Many documents may have been modified at the same moment, so those come first that share the
+    mark's.
+    """
+    with reading() as collection:
+        same = collection.find(
+            {"modified_at": mark.modified_at, "doc_id": {"$gt": mark.doc_id}},
+            {"doc_id": 1, "modified_at": 1},
+        )
+        rows = list(same.sort("doc_id", 1).limit(limit).batch_size(limit))
+        if not rows:
+            later = collection.find(
+                {"modified_at": {"$gt": mark.modified_at}}, {"doc_id": 1, "modified_at": 1}
+            ).sort([("modified_at", 1), ("doc_id", 1)])
+            rows = list(later.limit(limit).batch_size(limit))
+    if not rows:
+        return [], None
+    last_id, last_time = rows[-1].get("doc_id"), read_time(rows[-1]["modified_at"])
+    if last_time is None:
+        raise SourceError("mongo_refused", "MongoDB found something later than a date, and no date")
+    return rows, Mark(last_time, last_id if isinstance(last_id, str) else "")
+
+
+def documents_without_id(limit: int) -> list[Row]:
+    """Documents whose `doc_id` is missing or no text: they sort before or after all text."""
+    found: list[Row] = []
+    with reading() as collection:
+        for direction in (1, -1):
+            rows = collection.find({}, {"doc_id": 1}).sort("doc_id", direction).limit(limit)
+            for row in rows:
+                if isinstance(row.get("doc_id"), str) and row["doc_id"]:
+                    break
+                found.append(row)
+    return found
+
+
+def read_time(value: object) -> datetime | None:
+    """A date, or a text that stands for one; anything else says nothing.
+
+    MongoDB holds dates. But exports write texts, and so does the embedded stand-in on `$set`.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _between(after: str | None, last: str | None) -> Mapping[str, object]:
+    # Comparison with text finds text only.
+    bounds: dict[str, str] = {"$gt": after or ""}
+    if last is not None:
+        bounds["$lte"] = last
+    return {"doc_id": bounds}
+
+
+def _stamps(rows: Iterable[Row]) -> dict[str, datetime | None]:
+    return {row["doc_id"]: read_time(row.get("modified_at")) for row in rows}

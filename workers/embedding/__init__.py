@@ -1,0 +1,1 @@
+"""Texts to vectors: providers, the local embedder, limits, validation."""

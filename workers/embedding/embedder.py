@@ -1,0 +1,22 @@
+"""What an embedder is: one method, from texts to vectors of one model."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of one model."""
+
+    model: str
+    dimensions: int
+
+    def embed_batch(self, texts: list[str]) -> Vectors:
+        """One request: shape (len(texts), dimensions).
+
+        Raises:
+            ProviderError: no vectors; which kind says what may help.
+        """

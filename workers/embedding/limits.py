@@ -1,0 +1,146 @@
+"""The provider's limits, shared by every worker of the cluster through Redis."""
+
+import math
+import random
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+
+import redis
+import structlog
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage import RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from workers.core.errors import ProviderUnavailableError
+from workers.core.settings import settings
+from workers.core.stores import stores
+
+PAUSED = "provider:paused"
+FAILURES = "provider:failures"
+PATIENCE_S = 5.0
+LEAST_PER_SECOND = 10
+LONGEST_PAUSE_S = 60.0
+LONGEST_RETRY_AFTER_S = 3600.0
+# A key that is there as long as the pause lasts. Requests that were under way together fail
+# together: the longest pause counts.
+PAUSE = """
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
+    redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
+end
+"""
+
+# The same with a pause that doubles with each failure in a row; returns its milliseconds. Failures
+# during a pause are of requests that were under way when it began: one outage, not many in a row.
+PAUSE_LONGER = """
+local failures = tonumber(redis.call('GET', KEYS[2]) or 0)
+if failures == 0 or redis.call('EXISTS', KEYS[1]) == 0 then
+    failures = redis.call('INCR', KEYS[2])
+    redis.call('EXPIRE', KEYS[2], 600)
+end
+local pause = math.floor(ARGV[1] * math.min(2 ^ failures, ARGV[2]) * 1000)
+if redis.call('PTTL', KEYS[1]) < pause then
+    redis.call('SET', KEYS[1], 1, 'PX', pause)
+end
+return pause
+"""
+
+log = structlog.get_logger()
+
+
+def estimate_tokens(text: str) -> int:
+    """An upper estimate: English has about four bytes to a token, most scripts three or more.
+
+    >>> estimate_tokens("twelve chars")
+    5
+    """
+    return len(text.encode()) // 3 + 1
+
+
+def admit(texts: list[str]) -> None:
+    """Wait for a place in the cluster's requests/min and tokens/min, at most `PATIENCE_S` seconds.
+
+    Raises:
+        ProviderUnavailableError: the provider is paused, or no place came free in time.
+    """
+    paused_s = int(stores().redis.pttl(PAUSED)) / 1000
+    if paused_s > 0:
+        raise ProviderUnavailableError("provider is paused after an error", paused_s)
+    tokens = min(sum(map(estimate_tokens, texts)), settings().embedding_tokens_per_minute)
+    deadline = time.monotonic() + PATIENCE_S
+    while not _take_place(tokens):
+        if time.monotonic() > deadline:
+            raise ProviderUnavailableError("the provider's rate limit is used up", PATIENCE_S)
+        time.sleep(0.05)
+
+
+def pause(retry_after: str | None) -> float:
+    """Keep every worker from the provider for a while.
+
+    Args:
+        retry_after: the header's value, seconds or an HTTP date. Without one the pause doubles
+            with each failure in a row, up to `LONGEST_PAUSE_S`.
+
+    Returns:
+        Seconds until the provider may be asked again.
+    """
+    client = stores().redis
+    told = _seconds_told(retry_after)
+    if told is None:
+        spread = random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
+        return int(client.eval(PAUSE_LONGER, 2, PAUSED, FAILURES, spread, LONGEST_PAUSE_S)) / 1000
+    seconds = min(told, LONGEST_RETRY_AFTER_S)
+    client.eval(PAUSE, 1, PAUSED, max(int(seconds * 1000), 1))
+    return seconds
+
+
+def _seconds_told(retry_after: str | None) -> float | None:
+    """What a Retry-After header says; None if it says nothing that can be read."""
+    if retry_after is None:
+        return None
+    if retry_after.replace(".", "", 1).isdecimal():
+        return float(retry_after)
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if until.tzinfo is None:  # "-0000": UTC of an unknown place
+        until = until.replace(tzinfo=UTC)
+    return max((until - datetime.now(UTC)).total_seconds(), 0)
+
+
+def report_success() -> None:
+    """The provider answered: the next failure starts with a short pause again."""
+    try:
+        stores().redis.delete(FAILURES)
+    except redis.RedisError as error:
+        # The answer has been paid for; the worst without this is a longer pause one day.
+        log.warning("provider_success_not_noted", error=str(error))
+
+
+def _take_place(tokens: int) -> bool:
+    limiter = _limiter()
+    per_minute = settings().embedding_requests_per_minute
+    requests_limit = RateLimitItemPerMinute(per_minute)
+    # Spread over the minute: a budget that is used up in half of it means half a minute in which
+    # nothing is embedded, where a little patience with each request would fill larger ones.
+    steady_limit = RateLimitItemPerSecond(max(math.ceil(per_minute / 60), LEAST_PER_SECOND))
+    tokens_limit = RateLimitItemPerMinute(settings().embedding_tokens_per_minute)
+    # The test keeps a request that has no tokens left from using up a request's place.
+    return (
+        limiter.test(tokens_limit, "tokens", cost=tokens)
+        and limiter.hit(steady_limit, "requests of a second")
+        and limiter.hit(requests_limit, "requests")
+        and limiter.hit(tokens_limit, "tokens", cost=tokens)
+    )
+
+
+@cache
+def _limiter() -> SlidingWindowCounterRateLimiter:
+    storage = RedisStorage(
+        settings().feature_store_url,
+        connection_pool=stores().redis.connection_pool,
+        key_prefix="provider:limits",
+    )
+    return SlidingWindowCounterRateLimiter(storage)

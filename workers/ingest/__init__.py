@@ -1,0 +1,1 @@
+"""Facts on their way in: events, CSV files, and what they make stale."""

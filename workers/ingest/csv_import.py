@@ -1,0 +1,345 @@
+"""CSV files of a library: strict, reported line by line, told as the same events as the API's."""
+
+import argparse
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from workers.core.errors import CsvFormatError
+from workers.core.logs import configure_logging
+from workers.core.stores import close_stores, open_stores
+from workers.ingest.apply_library import Loan
+from workers.ingest.events import BookChanged, CheckoutAdded, Event, StudentChanged
+from workers.ingest.record import record_events
+from workers.ledger.freshness import WakeUp, resend_stale
+
+CHUNK_ROWS = 2000
+# A stray quote would otherwise swallow the rest of the file into one cell.
+RECORD_MAX_LINES = 200
+REPORTED_ERRORS = 1000
+
+Cell = str | int | float | date | list[str] | None
+Key = tuple[str, ...]
+
+
+class Table(StrEnum):
+    """What a file can hold."""
+
+    catalog = "catalog"
+    students = "students"
+    checkouts = "checkouts"
+
+
+@dataclass(frozen=True)
+class CsvError:
+    """What is wrong with one line; `column` is None where no single column is at fault."""
+
+    line: int
+    column: str | None
+    message: str
+
+
+@dataclass
+class ImportReport:
+    """Rows by what became of them; `failed` rows have at least one of the errors each.
+
+    `errors` holds the first thousand. Send the wake-ups once the import has returned.
+    """
+
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    errors: list[CsvError] = field(default_factory=list)
+    wake_ups: list[WakeUp] = field(default_factory=list)
+
+    def refuse(self, errors: Sequence[CsvError]) -> None:
+        """Count one bad row."""
+        self.failed += 1
+        self.errors += errors[: REPORTED_ERRORS - len(self.errors)]
+
+
+def import_csv(table: Table, data: bytes) -> ImportReport:
+    """Store the good rows of a file and report the bad ones; a second time changes nothing.
+
+    Rows are stored in transactions of two thousand. Of rows about the same thing the last good
+    one counts, and the others are reported as unchanged.
+
+    Raises:
+        CsvFormatError: the header lacks a column, or has an unknown or repeated one; nothing
+            is stored.
+    """
+    # Bytes that are not UTF-8 survive as surrogates until their own cell is reported.
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    lines = list(io.StringIO(text, newline=""))
+    records = _records(lines)
+    header = _header(table, next(records, None))
+    places = [header.index(name) for name in KEYS[table]]
+    repeated = _repeated(places, lines)
+    report = ImportReport()
+    chunk: list[Event] = []
+    last: dict[Key, Event] = {}
+    loans: dict[str, tuple[int, Loan]] = {}
+    for line, record in records:
+        report.rows += 1
+        event = _not_told_otherwise(_event(table, header, line, record), line, loans)
+        if isinstance(event, list):
+            report.refuse(event)
+            continue
+        key = _key(places, record)
+        if hash(key) in repeated:
+            report.unchanged += key in last
+            last[key] = event
+            continue
+        chunk.append(event)
+        if len(chunk) == CHUNK_ROWS:
+            _record(chunk, report)
+            chunk = []
+    chunk += last.values()
+    for start in range(0, len(chunk), CHUNK_ROWS):
+        _record(chunk[start : start + CHUNK_ROWS], report)
+    return report
+
+
+def _repeated(places: Sequence[int], lines: Sequence[str]) -> set[int]:
+    """Hashes of the keys that stand in more than one row.
+
+    Of these rows only the last one is told. Told in order, each would change what another
+    transaction has stored for the one before it, and again with every import of the file.
+    """
+    seen: set[int] = set()
+    repeated: set[int] = set()
+    for _, record in _records(lines):
+        if isinstance(record, list) and len(record) > max(places):
+            key = hash(_key(places, record))
+            (repeated if key in seen else seen).add(key)
+    return repeated
+
+
+def _key(places: Sequence[int], record: Sequence[str]) -> Key:
+    return tuple(record[place].strip() for place in places)
+
+
+def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """Each record's first line number and cells, or why it cannot be read.
+
+    Reading goes on at the line after a broken record's first one, so that only that line is lost.
+    """
+    start = 0
+    while start < len(lines):
+        end = min(start + RECORD_MAX_LINES, len(lines))
+        reader = csv.reader((lines[i] for i in range(start, end)), strict=True)
+        try:
+            cells = next(reader)
+        except csv.Error as error:
+            yield start + 1, str(error)
+            start += 1
+        else:
+            if cells:
+                yield start + 1, cells
+            start += reader.line_num
+
+
+def _header(table: Table, first: tuple[int, list[str] | str] | None) -> list[str]:
+    if first is None:
+        raise CsvFormatError("the file is empty: a header line comes first")
+    if isinstance(first[1], str):
+        raise CsvFormatError(f"the header cannot be read: {first[1]}")
+    header = [name.strip() for name in first[1]]
+    columns = COLUMNS[table]
+    for name in header:
+        if name not in columns:
+            shown = name.encode("utf-8", "replace").decode()
+            raise CsvFormatError(f"unknown column {shown!r}", shown)
+        if header.count(name) > 1:
+            raise CsvFormatError(f"column {name!r} stands twice", name)
+    for name in columns:
+        if name not in header and name not in OPTIONAL_COLUMNS:
+            raise CsvFormatError(f"column {name!r} is missing", name)
+    return header
+
+
+def _event(
+    table: Table, header: Sequence[str], line: int, record: list[str] | str
+) -> Event | list[CsvError]:
+    if isinstance(record, str):
+        return [CsvError(line, None, f"the line cannot be read: {record}")]
+    if len(record) > len(header):
+        message = f"{len(record)} cells where the header has {len(header)}"
+        return [CsvError(line, str(len(header) + 1), message)]
+    if len(record) < len(header):
+        message = f"{len(record)} cells where the header has {len(header)}"
+        return [CsvError(line, header[len(record)], message)]
+    errors: list[CsvError] = []
+    fields: dict[str, Cell] = {}
+    for name, text in zip(header, record, strict=True):
+        try:
+            text.encode()
+            fields[name] = COLUMNS[table][name](text.strip())
+        except UnicodeEncodeError:
+            errors.append(CsvError(line, name, "not UTF-8"))
+        except ValueError as error:
+            errors.append(CsvError(line, name, str(error)))
+    if errors:
+        return errors
+    try:
+        return MODELS[table].model_validate({"event_type": EVENT_TYPES[table], **fields})
+    except ValidationError as error:
+        return [
+            CsvError(
+                line,
+                str(problem["loc"][0]),
+                "must not be blank" if problem["input"] is None else problem["msg"],
+            )
+            for problem in error.errors(include_url=False)
+        ]
+
+
+def _not_told_otherwise(
+    event: Event | list[CsvError], line: int, loans: dict[str, tuple[int, Loan]]
+) -> Event | list[CsvError]:
+    """Refuse a loan's id that an earlier line has for another loan: each would undo the other."""
+    if not isinstance(event, CheckoutAdded) or event.checkout_id is None:
+        return event
+    loan = (event.student_id, event.book_id, event.checkout_date)
+    first_line, first = loans.setdefault(event.checkout_id, (line, loan))
+    if first == loan:
+        return event
+    return [CsvError(line, "checkout_id", f"stands in line {first_line} for another loan")]
+
+
+def _record(events: Sequence[Event], report: ImportReport) -> None:
+    if not events:
+        return
+    recorded = record_events(events, log_unchanged=False)
+    report.inserted += recorded.outcomes.count("inserted")
+    report.updated += recorded.outcomes.count("updated")
+    report.unchanged += recorded.outcomes.count("unchanged")
+    report.wake_ups += recorded.wake_ups
+
+
+def _text(cell: str) -> str | None:
+    return cell or None
+
+
+def _integer(cell: str) -> int | None:
+    if not cell:
+        return None
+    # Spreadsheets write whole numbers of a column with blanks as 4.0.
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0*)?", cell):
+        raise ValueError(f"not a whole number: {cell[:40]!r}")
+    return int(float(cell))
+
+
+def _number(cell: str) -> float | None:
+    if not cell:
+        return None
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", cell):
+        raise ValueError(f"not a number: {cell[:40]!r}")
+    return float(cell)
+
+
+def _date(cell: str) -> date | None:
+    if not cell:
+        return None
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", cell):
+        raise ValueError(f"not a date like 2026-01-31: {cell[:40]!r}")
+    return date.fromisoformat(cell)
+
+
+def _tags(cell: str) -> list[str]:
+    """A JSON list of strings, or plain text with commas, semicolons or bars between the parts."""
+    if not cell.startswith("["):
+        return [part.strip() for part in re.split(r"[,;|]", cell) if part.strip()]
+    try:
+        tags = json.loads(cell)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a JSON list: {error}") from None
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError("not a JSON list of texts")
+    return [tag.strip() for tag in tags if tag.strip()]
+
+
+COLUMNS: Mapping[Table, Mapping[str, Callable[[str], Cell]]] = {
+    Table.catalog: {
+        "book_id": _text,
+        "title": _text,
+        "author": _text,
+        "isbn": _text,
+        "genre": _tags,
+        "difficulty_band": _text,
+        "reading_level": _number,
+        "publication_year": _integer,
+        "page_count": _integer,
+        "average_rating": _number,
+        "keywords": _tags,
+        "description": _text,
+    },
+    Table.students: {
+        "student_id": _text,
+        "grade_level": _integer,
+        "age": _integer,
+        "homeroom_teacher": _text,
+        "prior_year_reading_score": _number,
+        "lunch_period": _text,
+    },
+    Table.checkouts: {
+        "checkout_id": _text,
+        "student_id": _text,
+        "book_id": _text,
+        "checkout_date": _date,
+        "return_date": _date,
+        "student_rating": _integer,
+    },
+}
+OPTIONAL_COLUMNS = {"keywords", "description"}
+KEYS = {
+    Table.catalog: ("book_id",),
+    Table.students: ("student_id",),
+    Table.checkouts: ("student_id", "book_id", "checkout_date"),
+}
+EVENT_TYPES = {
+    Table.catalog: "book_added",
+    Table.students: "student_added",
+    Table.checkouts: "checkout_added",
+}
+MODELS: Mapping[Table, type[BookChanged] | type[StudentChanged] | type[CheckoutAdded]] = {
+    Table.catalog: BookChanged,
+    Table.students: StudentChanged,
+    Table.checkouts: CheckoutAdded,
+}
+
+
+def main() -> int:
+    """Run `python -m workers.ingest.csv_import TABLE FILE`; the reconciler sends the work."""
+    parser = argparse.ArgumentParser(description="Import a CSV file of the library.")
+    parser.add_argument("table", choices=list(Table), type=Table)
+    parser.add_argument("file", type=Path)
+    arguments = parser.parse_args()
+    configure_logging(sys.stderr)
+    open_stores()
+    try:
+        report = import_csv(arguments.table, arguments.file.read_bytes())
+        resend_stale()
+    except (CsvFormatError, OSError) as error:
+        print(f"{arguments.file}: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
+        return 2
+    finally:
+        close_stores()
+    counts = {name: value for name, value in vars(report).items() if isinstance(value, int)}
+    print(json.dumps({**counts, "errors": [vars(error) for error in report.errors]}))  # noqa: T201
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Group commit: small lists of events that arrive at the same time share one transaction.
+
+A transaction costs the same round trips and one wait for the disk whether it holds one event or a
+hundred. All or nothing still holds for each list by itself.
+"""
+
+from collections.abc import Sequence
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from workers.ingest.events import Event
+from workers.ingest.record import Recorded, record_events
+from workers.ledger.freshness import WakeUp
+
+# No connection, no resources, or the server ends.
+GONE = ("08", "53", "57P")
+
+
+def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
+    """`record_events` for each list, in one transaction if none of them is refused.
+
+    Returns:
+        What became of each list; the wake-ups of all are given to the first.
+    """
+    try:
+        recorded = record_events([event for events in lists for event in events])
+    except Exception as error:  # noqa: BLE001  # whoever is at fault gets it alone
+        return [error] * len(lists) if _is_down(error) else _one_by_one(lists)
+    return _distribute(lists, recorded)
+
+
+def _one_by_one(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
+    outcomes: list[Recorded | Exception] = []
+    for events in lists:
+        try:
+            outcomes.append(record_events(events))
+        except Exception as error:  # noqa: BLE001  # raised for whoever told these events
+            if _is_down(error):  # the next would wait for it, too
+                return [*outcomes, *[error] * (len(lists) - len(outcomes))]
+            outcomes.append(error)
+    return outcomes
+
+
+def _is_down(error: Exception) -> bool:
+    """Whether Postgres is gone, rather than a statement: canceled, for one, or in a deadlock."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(GONE)
+    return isinstance(error, PoolTimeout)
+
+
+def _distribute(lists: Sequence[Sequence[Event]], recorded: Recorded) -> list[Recorded | Exception]:
+    start = 0
+    wake_ups: list[WakeUp] = recorded.wake_ups
+    shares: list[Recorded | Exception] = []
+    for events in lists:
+        end = start + len(events)
+        shares.append(
+            Recorded(recorded.event_ids[start:end], recorded.outcomes[start:end], wake_ups)
+        )
+        start, wake_ups = end, []
+    return shares

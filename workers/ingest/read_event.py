@@ -1,0 +1,48 @@
+"""The causal chain of one event: what it made stale, and since when that is fresh again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from workers.core.errors import UnknownKeyError
+from workers.core.queries import query
+from workers.core.stores import connection
+from workers.core.vocabulary import Kind
+
+READ_EVENT = query("ingest/read_event.read_event")
+
+
+@dataclass(frozen=True)
+class Link:
+    """One thing in the chain; `state` is stale, running, retrying, fresh or dead."""
+
+    kind: Kind
+    key: str
+    state: str
+    done_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An accepted event and everything that it made stale; empty if it changed nothing."""
+
+    event_id: UUID
+    event_type: str
+    received_at: datetime
+    effects: list[Link]
+
+
+def read_event(event_id: UUID) -> Chain:
+    """One event's chain.
+
+    Raises:
+        UnknownKeyError: no event with this id was accepted.
+    """
+    with connection() as conn:
+        rows = conn.execute(READ_EVENT, {"event_id": event_id}).fetchall()
+    if not rows:
+        raise UnknownKeyError("unknown_event", str(event_id))
+    event_type, received_at = rows[0][:2]
+    links = [Link(Kind(kind), *rest) for _, _, kind, *rest in rows if kind is not None]
+    return Chain(event_id, event_type, received_at, links)

@@ -1,0 +1,1 @@
+"""Work that somebody holds for a while: queues, leases, runs, the clock's firings, heartbeats."""

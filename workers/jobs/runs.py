@@ -1,0 +1,284 @@
+"""Runs: long jobs with progress, a lease, and a mark to go on from after a kill."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+import psycopg
+import structlog
+from psycopg.errors import UniqueViolation
+
+from workers.core.errors import RunActiveError, RunStoppedError, UnknownKeyError
+from workers.core.queries import query
+from workers.core.reads import Question, Row, Rows, ask
+from workers.core.settings import settings
+from workers.core.stores import connection, transaction
+from workers.core.vocabulary import Queue
+
+CREATE = query("jobs/runs.create_run")
+FIND_ACTIVE = query("jobs/runs.find_active")
+CLAIM = query("jobs/runs.claim_run")
+REPORT = query("jobs/runs.report_progress")
+FINISH = query("jobs/runs.finish_run")
+GIVE_BACK = query("jobs/runs.give_back")
+PLAN = query("jobs/runs.note_plan")
+RELEASE = query("jobs/runs.release_run")
+RESUME = query("jobs/runs.resume_run")
+CANCEL = query("jobs/runs.cancel_run")
+FIND_WAITING = query("jobs/runs.find_waiting")
+READ = query("jobs/runs.read_run")
+LIST = query("jobs/runs.list_runs")
+
+ENDED_EARLY = ("failed", "cancelled")
+
+log = structlog.get_logger()
+
+
+class RunKind(StrEnum):
+    """What can run."""
+
+    rebuild_neighbors = "rebuild_neighbors"
+    documents_all = "documents_all"
+    documents_incremental = "documents_incremental"
+    documents_stale = "documents_stale"
+    documents_cleanup = "documents_cleanup"
+    documents_ids = "documents_ids"
+    recompute_users = "recompute_users"
+    recompute_named_users = "recompute_named_users"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the API shows it; rates in items per second, progress in [0, 1]."""
+
+    run_id: UUID
+    kind: RunKind
+    state: str
+    total: int
+    done: int
+    failed: int
+    progress: float
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    rate_per_s: float | None
+    eta_s: float | None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A claimed run: ours until the lease runs out.
+
+    `position` is where the last worker got to.
+    """
+
+    run_id: UUID
+    token: UUID
+    position: str | None
+
+    def report(
+        self,
+        *,
+        total: int,
+        done: int,
+        progress: float,
+        failed: int = 0,
+        position: str | None = None,
+    ) -> None:
+        """Note progress and keep the lease; `position` must be committed work.
+
+        Raises:
+            RunStoppedError: the run was cancelled, or another worker has it now.
+        """
+        with connection() as conn:
+            row = conn.execute(
+                REPORT,
+                {
+                    "run_id": self.run_id,
+                    "token": self.token,
+                    "total": total,
+                    "done": done,
+                    "failed": failed,
+                    "progress": progress,
+                    "position": position,
+                    "lease_seconds": settings().lease_seconds,
+                },
+            ).fetchone()
+        if row is None or row[0]:
+            raise RunStoppedError("cancelled" if row else "lost", self.run_id)
+
+    def plan(self, conn: psycopg.Connection, *, total: int, position: str) -> None:
+        """Note, in the transaction that stores parts of the work, how far the cutting got.
+
+        Raises:
+            RunStoppedError: the run was cancelled, or another worker has it now.
+        """
+        row = conn.execute(
+            PLAN,
+            {
+                "run_id": self.run_id,
+                "token": self.token,
+                "total": total,
+                "position": position,
+                "lease_seconds": settings().lease_seconds,
+            },
+        ).fetchone()
+        if row is None or row[0]:
+            raise RunStoppedError("cancelled" if row else "lost", self.run_id)
+
+    def release(self) -> None:
+        """Give up the lease and leave the run active: the parts that it was cut into end it."""
+        _end(RELEASE, self.run_id, self.token)
+
+
+def create_run(kind: RunKind, conn: psycopg.Connection | None = None) -> UUID:
+    """A new queued run.
+
+    Args:
+        conn: the transaction that stores what the run is about, if anything.
+
+    Raises:
+        RunActiveError: one of this kind is active; the error carries its id.
+    """
+    with transaction() if conn is None else nullcontext(conn) as chosen:
+        row = chosen.execute(CREATE, {"run_id": uuid4(), "kind": kind}).fetchone()
+        if row is None:
+            raise RunActiveError(kind, find_active(kind, chosen))
+    run_id: UUID = row[0]
+    return run_id
+
+
+def find_active(kind: RunKind, conn: psycopg.Connection) -> UUID | None:
+    """The run of this kind that has not ended."""
+    row = conn.execute(FIND_ACTIVE, {"kind": kind}).fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def held_run(run_id: UUID) -> Iterator[Hold | None]:
+    """Work on a run inside the block; None when it has ended, is paused, or another worker has it.
+
+    An error gives the run back to be resumed, after the last attempt it has failed.
+    """
+    token = uuid4()
+    with connection() as conn:
+        row = conn.execute(
+            CLAIM,
+            {
+                "run_id": run_id,
+                "queue": Queue.batch,
+                "token": token,
+                "lease_seconds": settings().lease_seconds,
+                "max_attempts": settings().max_attempts,
+            },
+        ).fetchone()
+    if row is None or row[0] != "running":
+        yield None
+        return
+    try:
+        yield Hold(run_id, token, row[1])
+    except RunStoppedError as stopped:
+        log.info("run_stopped", run_id=str(run_id), reason=stopped.reason)
+        if stopped.reason == "cancelled":
+            _end(FINISH, run_id, token, state="cancelled", error=None)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        _end(GIVE_BACK, run_id, token, error=reason, max_attempts=settings().max_attempts)
+        raise
+    else:
+        _end(FINISH, run_id, token, state="done", error=None)
+
+
+def cancel_run(run_id: UUID) -> None:
+    """Stop a run at its next step.
+
+    Raises:
+        UnknownKeyError: there is no such run.
+        RunStoppedError: it has ended already.
+    """
+    with connection() as conn:
+        if conn.execute(CANCEL, {"run_id": run_id}).fetchone() is None:
+            raise RunStoppedError(read_run(run_id).state, run_id)
+
+
+def resume_run(run_id: UUID) -> RunKind:
+    """Let a failed or cancelled run go on where it stopped; returns its kind.
+
+    Raises:
+        UnknownKeyError: there is no such run.
+        RunStoppedError: it is active, it is done, or another one of its kind is active.
+    """
+    try:
+        with connection() as conn:
+            row = conn.execute(RESUME, {"run_id": run_id}).fetchone()
+    except UniqueViolation:  # another of its kind was resumed at the same moment
+        row = None
+    if row is None:
+        state = read_run(run_id).state
+        raise RunStoppedError(
+            "not resumed: another of its kind is active" if state in ENDED_EARLY else state, run_id
+        )
+    return RunKind(row[0])
+
+
+def find_waiting() -> list[tuple[UUID, RunKind]]:
+    """Runs to send a message for: their message got lost, or their worker died."""
+    with connection() as conn:
+        rows = conn.execute(
+            FIND_WAITING,
+            {
+                "kinds": list(RunKind),
+                "queue": Queue.batch,
+                "resend_after_seconds": settings().resend_after_seconds,
+            },
+        ).fetchall()
+    return [(run_id, RunKind(kind)) for run_id, kind in rows]
+
+
+def read_run(run_id: UUID) -> Run:
+    """One run.
+
+    Raises:
+        UnknownKeyError: there is no such run.
+    """
+    return ask(run_question(run_id))
+
+
+def run_question(run_id: UUID) -> Question[Run]:
+    """For one run; as `read_run`."""
+
+    def read(rows: Rows) -> Run:
+        if not rows:
+            raise UnknownKeyError("unknown_run", str(run_id))
+        return _run(rows[0])
+
+    return Question(READ, {"run_id": run_id}, read)
+
+
+def list_runs(limit: int, before: tuple[datetime, UUID] | None = None) -> list[Run]:
+    """Runs, newest first; `before` is the last one of the page before this one."""
+    return ask(runs_question(limit, before))
+
+
+def runs_question(limit: int, before: tuple[datetime, UUID] | None = None) -> Question[list[Run]]:
+    """For a page of runs; as `list_runs`."""
+    created_at, run_id = before or (None, None)
+    return Question(
+        LIST,
+        {"limit": limit, "before": created_at, "before_id": run_id},
+        lambda rows: [_run(row) for row in rows],
+    )
+
+
+def _run(row: Row) -> Run:
+    run_id, kind, *rest = row
+    return Run(run_id, RunKind(kind), *rest)
+
+
+def _end(statement: str, run_id: UUID, token: UUID, **fields: object) -> None:
+    with connection() as conn:
+        conn.execute(statement, {"run_id": run_id, "token": token, **fields})

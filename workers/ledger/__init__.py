@@ -1,0 +1,1 @@
+"""The freshness ledger: what is derived, whether it is fresh, and why not."""

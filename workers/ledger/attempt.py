@@ -1,0 +1,158 @@
+"""One attempt at a batch of ledger keys: the one place that decides on retry."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import psycopg
+import redis
+import structlog
+from psycopg_pool import PoolTimeout
+
+from workers.core.errors import (
+    ProviderDeniedError,
+    ProviderError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
+from workers.core.metrics import KEY_LATENCY, KEYS_DONE, KEYS_FAILED
+from workers.core.tracebacks import traceback_of
+from workers.core.vocabulary import Kind
+from workers.ledger import freshness
+from workers.ledger.freshness import Batch, Failure, WakeUp
+
+STORE_DOWN_DELAY_S = 2.0
+STORE_DOWN = (psycopg.OperationalError, PoolTimeout, redis.RedisError)
+# No key is at fault, and halves of the batch would fare no better.
+ELSEWHERE = (ProviderUnavailableError, ProviderDeniedError, *STORE_DOWN)
+
+# A key that kills its worker takes along what the process's other threads are at. Of the keys that
+# were lost like that one at a time runs here, so that none is lost a second time with another.
+_one_suspect = threading.Lock()
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker did with its batch.
+
+    `done` was written under the lease; `failed` is still to be recorded; `wake_ups` are the
+    messages that follow.
+    """
+
+    done: Collection[str] = ()
+    failed: Mapping[str, Exception] = field(default_factory=dict)
+    wake_ups: list[WakeUp] = field(default_factory=list)
+
+
+def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[WakeUp] | None:
+    """Claim a batch and work on it; every failure ends in the ledger.
+
+    A key whose worker vanished comes first and alone, while no other such key runs here.
+
+    Returns:
+        The messages to send now: what follows from the work, and keys that went stale again;
+        after a key whose worker vanished also one for the next. None when nothing was due.
+
+    Raises:
+        psycopg.Error: the ledger itself cannot be reached; the lease runs out by itself.
+    """
+    with _suspect(kind) as suspect:
+        if suspect is not None:
+            return [*_attempt(suspect, work), WakeUp(kind, key)]
+    batch = freshness.claim(kind, key)
+    return None if batch is None else _attempt(batch, work)
+
+
+@contextmanager
+def _suspect(kind: Kind) -> Iterator[Batch | None]:
+    """A key whose worker vanished, unless one runs in this process; nobody waits for that."""
+    if not _one_suspect.acquire(blocking=False):
+        yield None
+        return
+    try:
+        yield freshness.claim_suspect(kind)
+    finally:
+        _one_suspect.release()
+
+
+def _attempt(batch: Batch, work: Callable[[Batch], Outcome]) -> list[WakeUp]:
+    outcome = _work(batch, work)
+    if outcome.done:
+        KEYS_DONE.add(len(outcome.done), kind=batch.kind)
+        now = datetime.now(UTC)
+        KEY_LATENCY.observe_all(
+            ((now - batch.claims[done].stale_since).total_seconds() for done in outcome.done),
+            kind=batch.kind,
+        )
+        log.info(
+            "batch_done",
+            kind=batch.kind,
+            done=len(outcome.done),
+            keys=sorted(outcome.done)[:10],
+            last_events=sorted({str(batch.claims[done].last_event) for done in outcome.done})[:10],
+        )
+    _record_failures(batch, outcome.failed)
+    return outcome.wake_ups
+
+
+def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
+    """The work, with the keys that it cannot bear told from the others by halving the batch."""
+    try:
+        return work(batch)
+    except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback
+        if len(batch.claims) == 1 or isinstance(error, ELSEWHERE):
+            return Outcome(failed=dict.fromkeys(batch.claims, error))
+        log.warning("batch_halved", kind=batch.kind, keys=len(batch.claims), error=repr(error))
+        claims = list(batch.claims.items())
+        half = len(claims) // 2
+        first, second = (
+            _work(replace(batch, claims=dict(part)), work)
+            for part in (claims[:half], claims[half:])
+        )
+        return Outcome(
+            done=[*first.done, *second.done],
+            failed={**first.failed, **second.failed},
+            wake_ups=[*first.wake_ups, *second.wake_ups],
+        )
+
+
+def _record_failures(batch: Batch, failed: Mapping[str, Exception]) -> None:
+    """Elsewhere's faults put keys off, the others count as attempts or are final."""
+    failures: dict[str, Failure] = {}
+    postponed: dict[str, tuple[str, float]] = {}
+    for key, error in failed.items():
+        reason = (
+            f"{type(error).__name__}: {error}"
+            if not isinstance(error, ProviderError)
+            else str(error)
+        )
+        if isinstance(error, ProviderUnavailableError):
+            postponed[key] = (reason, error.retry_after_s)
+        elif isinstance(error, STORE_DOWN):
+            postponed[key] = (reason, STORE_DOWN_DELAY_S)
+        else:
+            final = isinstance(error, ProviderDeniedError | ProviderRefusedError)
+            failures[key] = Failure(reason, final, traceback_of(error))
+    for reason, delay_s in set(postponed.values()):
+        keys = [key for key, put_off in postponed.items() if put_off == (reason, delay_s)]
+        freshness.postpone(batch, keys, reason, delay_s)
+        log.warning(
+            "batch_postponed", kind=batch.kind, keys=len(keys), error=reason, delay_s=delay_s
+        )
+    if failures:
+        dead = freshness.fail(batch, failures)
+        KEYS_FAILED.add(len(failures), kind=batch.kind)
+        for reason in {failure.error for failure in failures.values()}:
+            keys = [key for key, failure in failures.items() if failure.error == reason]
+            log.error(
+                "batch_failed",
+                kind=batch.kind,
+                keys=keys[:10],
+                count=len(keys),
+                dead=len(set(keys) & set(dead)),
+                error=reason,
+            )

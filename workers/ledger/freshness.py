@@ -1,0 +1,350 @@
+"""The freshness ledger: raise what a fact makes stale, claim it, and mark it done.
+
+Every function that writes takes the caller's connection, so that a fact and what it makes
+stale, or a result and its `done`, commit together.
+"""
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.rows import class_row
+
+from workers.core.queries import query
+from workers.core.settings import settings
+from workers.core.stores import connection, transaction
+from workers.core.vocabulary import Kind, Queue
+from workers.core.worker_name import worker_name
+from workers.jobs.queues import paused_queues
+
+RAISE = query("ledger/freshness.raise_wanted")
+LOCK_KEYS = query("ledger/freshness.lock_keys")
+FORGET = query("ledger/freshness.forget_keys")
+CLAIM_SUSPECT = query("ledger/freshness.claim_suspect")
+CLAIM_DUE = query("ledger/freshness.claim_due")
+CONFIRM = query("ledger/freshness.confirm_lease")
+MARK_DONE = query("ledger/freshness.mark_done")
+POSTPONE = query("ledger/freshness.postpone")
+FAIL = query("ledger/freshness.fail")
+RECORD_ATTEMPTS = query("ledger/freshness.record_attempts")
+BURY_LOST = query("ledger/freshness.bury_lost")
+FIND_OVERDUE = query("ledger/freshness.find_overdue")
+RESEND_STALE = query("ledger/freshness.resend_stale")
+
+VANISHED = "the worker vanished during the job"
+
+
+# Stale keys of these wait until a schedule or a person calls them (workers/ledger/release.py).
+WAITING_KINDS = frozenset({Kind.user_embedding})
+
+QUEUE_OF = {
+    Kind.student_embedding: Queue.live,
+    Kind.student_neighbors: Queue.live,
+    Kind.post_embedding: Queue.live,
+    Kind.user_embedding: Queue.batch,
+    Kind.user_removal: Queue.live,
+}
+
+
+@dataclass(frozen=True)
+class WakeUp:
+    """A message to send after commit: look at this key, and at others of its kind, now."""
+
+    kind: Kind
+    key: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One key that this worker holds until the batch's lease runs out.
+
+    `wanted` is the watermark at the time of the claim, `attempts` counts this one too,
+    `last_event` is the event that raised the key last, and `stale_since` when it went stale.
+    """
+
+    key: str
+    wanted: int
+    attempts: int
+    last_event: UUID | None
+    stale_since: datetime
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Keys claimed together under one lease token."""
+
+    kind: Kind
+    token: UUID
+    started_at: datetime
+    claims: Mapping[str, Claim]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one key could not be done; a final one is dead at once."""
+
+    error: str
+    final: bool = False
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class KeyFreshness:
+    """The ledger's row of one key, as the API shows it."""
+
+    kind: Kind
+    fresh: bool
+    stale_since: datetime | None
+    updated_at: datetime | None
+    last_event: UUID | None
+    error: str | None
+    dead: bool
+
+
+def raise_wanted(
+    conn: psycopg.Connection, kind: Kind, causes: Mapping[str, UUID | None]
+) -> dict[str, int]:
+    """Make keys stale; `causes` maps each key to the event that did it.
+
+    Returns:
+        The new watermark of each key.
+    """
+    if not causes:
+        return {}
+    rows = conn.execute(
+        RAISE,
+        {
+            "kind": kind,
+            "keys": list(causes),
+            "event_ids": list(causes.values()),
+            "waits": kind in WAITING_KINDS,
+        },
+    )
+    return dict(rows.fetchall())
+
+
+def lock_keys(conn: psycopg.Connection, kind: Kind, keys: Collection[str]) -> None:
+    """Lock the rows of `keys` until the transaction ends."""
+    conn.execute(LOCK_KEYS, {"kind": kind, "keys": list(keys)})
+
+
+def forget_keys(conn: psycopg.Connection, kinds: Sequence[Kind], keys: Collection[str]) -> None:
+    """Remove deleted things from the ledger."""
+    conn.execute(FORGET, {"kinds": list(kinds), "keys": list(keys)})
+
+
+def batch_size(kind: Kind) -> int:
+    """How many keys of a kind are claimed together."""
+    return {
+        Kind.student_embedding: settings().embedding_batch_size,
+        Kind.student_neighbors: settings().neighbor_batch_size,
+        Kind.post_embedding: settings().embedding_batch_size,
+        Kind.user_embedding: settings().user_batch_size,
+        Kind.user_removal: settings().user_batch_size,
+    }[kind]
+
+
+def wake_ups(kind: Kind, keys: Collection[str]) -> list[WakeUp]:
+    """One message per batch: the worker that gets it claims the rest of the batch by itself."""
+    return [WakeUp(kind, key) for key in sorted(keys)[:: batch_size(kind)]]
+
+
+def claim(kind: Kind, key: str) -> Batch | None:
+    """Claim `key` and up to a batch of other due keys of its kind.
+
+    None when nothing is due, or the kind's queue is paused. Keys whose worker vanished are left
+    to `claim_suspect`.
+    """
+    return _claim(CLAIM_DUE, kind, {"key": key, "batch": batch_size(kind)})
+
+
+def claim_suspect(kind: Kind) -> Batch | None:
+    """Claim one key whose worker vanished with it, if there is one.
+
+    What kills workers takes along whatever else its process is at, so run one at a time.
+    """
+    lost = {"vanished": VANISHED, "max_attempts": settings().max_attempts}
+    return _claim(CLAIM_SUSPECT, kind, lost)
+
+
+def _claim(statement: str, kind: Kind, parameters: Mapping[str, object]) -> Batch | None:
+    token, started_at = uuid4(), datetime.now(UTC)
+    lease = {
+        "kind": kind,
+        "queue": QUEUE_OF[kind],
+        "token": token,
+        "worker": worker_name(),
+        "lease_seconds": settings().lease_seconds,
+    }
+    with connection() as conn, conn.cursor(row_factory=class_row(Claim)) as cursor:
+        claims = cursor.execute(statement, {**lease, **parameters}).fetchall()
+    if not claims:
+        return None
+    return Batch(kind, token, started_at, {claim.key: claim for claim in claims})
+
+
+def confirm_lease(conn: psycopg.Connection, batch: Batch, keys: Collection[str]) -> list[str]:
+    """Those of `keys` that still belong to this batch, locked until the transaction ends.
+
+    A worker that was stalled until its lease went to another one gets none and writes nothing.
+    """
+    rows = conn.execute(
+        CONFIRM, {"kind": batch.kind, "keys": list(keys), "token": batch.token}
+    ).fetchall()
+    return [key for (key,) in rows]
+
+
+def mark_done(
+    conn: psycopg.Connection,
+    batch: Batch,
+    keys: Collection[str],
+    raised: Mapping[str, int] | None = None,
+) -> list[str]:
+    """Write `done` and the attempts of confirmed keys.
+
+    Args:
+        raised: the watermark that each key raised for the kind that follows it.
+
+    Returns:
+        The keys that were raised again meanwhile and want another run.
+    """
+    if not keys:
+        return []
+    claims = [batch.claims[key] for key in keys]
+    rows = conn.execute(
+        MARK_DONE,
+        {
+            "kind": batch.kind,
+            "keys": list(keys),
+            "wanteds": [claim.wanted for claim in claims],
+            "event_ids": [claim.last_event for claim in claims],
+            "started_at": batch.started_at,
+            "waits": batch.kind in WAITING_KINDS,
+        },
+    ).fetchall()
+    _record_attempts(conn, batch, dict.fromkeys(keys), raised or {})
+    return [key for key, still_stale in rows if still_stale]
+
+
+def postpone(batch: Batch, keys: Collection[str], error: str, delay_s: float) -> None:
+    """Give keys back for a while without counting the attempt: the fault lies elsewhere."""
+    with transaction() as conn:
+        rows = conn.execute(
+            POSTPONE,
+            {
+                "kind": batch.kind,
+                "keys": confirm_lease(conn, batch, keys),
+                "token": batch.token,
+                "error": error,
+                "delay_s": delay_s,
+            },
+        ).fetchall()
+        failure = Failure(error)
+        _record_attempts(conn, batch, {key: failure for (key,) in rows}, {})
+
+
+def fail(batch: Batch, failures: Mapping[str, Failure]) -> list[str]:
+    """Record failed keys: each backs off, or dies when the failure is final or its last attempt.
+
+    One that was raised meanwhile lives on: what is new may be what it lacked.
+
+    Returns:
+        The keys that are dead now.
+    """
+    with transaction() as conn:
+        ours = confirm_lease(conn, batch, failures)
+        rows = conn.execute(
+            FAIL,
+            {
+                "kind": batch.kind,
+                "token": batch.token,
+                "keys": ours,
+                "wanteds": [batch.claims[key].wanted for key in ours],
+                "errors": [failures[key].error for key in ours],
+                "delays_s": [backoff_s(batch.claims[key].attempts) for key in ours],
+                "last_ones": [
+                    failures[key].final or batch.claims[key].attempts >= settings().max_attempts
+                    for key in ours
+                ],
+            },
+        ).fetchall()
+        _record_attempts(conn, batch, {key: failures[key] for key, _ in rows}, {})
+    return [key for key, dead in rows if dead]
+
+
+def backoff_s(attempts: int) -> float:
+    """Seconds to wait after the n-th failed attempt: doubling, with half of it jitter."""
+    ceiling = min(
+        settings().retry_base_seconds * 2.0 ** (attempts - 1), settings().retry_max_seconds
+    )
+    return ceiling * random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
+
+
+def bury_lost() -> list[WakeUp]:
+    """Kill keys whose worker vanished with them on their last attempt; returns them."""
+    error = f"{VANISHED} on each of {settings().max_attempts} attempts"
+    with transaction() as conn:
+        rows = conn.execute(
+            BURY_LOST,
+            {"kinds": list(Kind), "max_attempts": settings().max_attempts, "error": error},
+        ).fetchall()
+    return [WakeUp(Kind(kind), key) for kind, key in rows]
+
+
+def find_overdue(most: int = 10_000) -> list[WakeUp]:
+    """Wake-ups for keys that are due and that no recent message stands for.
+
+    One per batch of ordinary keys, and one for each key whose worker vanished, because those
+    are claimed alone. None for kinds whose queue is paused: messages would pile up there.
+    """
+    paused = paused_queues()
+    with transaction() as conn:
+        rows = conn.execute(
+            FIND_OVERDUE,
+            {
+                "kinds": [kind for kind in Kind if QUEUE_OF[kind] not in paused],
+                "resend_after_seconds": settings().resend_after_seconds,
+                "most": most,
+            },
+        ).fetchall()
+    found = []
+    for kind in Kind:
+        ordinary = [key for row_kind, key, suspect in rows if row_kind == kind and not suspect]
+        found += wake_ups(kind, ordinary)
+        found += [
+            WakeUp(kind, key) for row_kind, key, suspect in rows if row_kind == kind and suspect
+        ]
+    return found
+
+
+def resend_stale() -> None:
+    """Have the reconciler send everything that is stale at its next pass.
+
+    For commands, which raise keys but are no part of the queue.
+    """
+    with connection() as conn:
+        conn.execute(RESEND_STALE)
+
+
+def _record_attempts(
+    conn: psycopg.Connection,
+    batch: Batch,
+    outcomes: Mapping[str, Failure | None],
+    raised: Mapping[str, int],
+) -> None:
+    conn.execute(
+        RECORD_ATTEMPTS,
+        {
+            "kind": batch.kind,
+            "worker": worker_name(),
+            "started_at": batch.started_at,
+            "keys": list(outcomes),
+            "wanteds": [batch.claims[key].wanted for key in outcomes],
+            "errors": [failure.error if failure else None for failure in outcomes.values()],
+            "tracebacks": [failure.traceback if failure else None for failure in outcomes.values()],
+            "raised": [raised.get(key) for key in outcomes],
+        },
+    )

@@ -1,0 +1,1 @@
+"""The neighbour graph of students: search, top-k lists, rebuild, check."""

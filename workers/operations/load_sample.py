@@ -1,0 +1,71 @@
+"""Load the sample library and the sample platform, once: only into an empty one."""
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from workers.core.logs import configure_logging
+from workers.core.queries import query
+from workers.core.stores import close_stores, connection, open_stores
+from workers.ingest.csv_import import Table, import_csv
+from workers.ingest.events import EVENT, Event
+from workers.ingest.record import record_events
+from workers.jobs.runs import RunKind, create_run
+from workers.ledger.freshness import resend_stale
+from workers.users.posts import recompute_post
+from workers.users.recompute import recompute_users
+from workers.users.score_posts import score_posts
+
+IS_EMPTY = query("operations/load_sample.is_empty")
+SAMPLE = Path(__file__).parents[2] / "sample"
+
+log = structlog.get_logger()
+
+
+def load_sample() -> bool:
+    """Import sample/*.csv unless there are students, books or posts; returns whether it did."""
+    with connection() as conn:
+        if conn.execute(IS_EMPTY).fetchone() != (True,):
+            log.info("sample_skipped", reason="the library is not empty")
+            return False
+    for table in Table:
+        report = import_csv(table, (SAMPLE / f"{table}.csv").read_bytes())
+        log.info("sample_imported", table=table, rows=report.rows, failed=report.failed)
+    load_platform()
+    resend_stale()
+    return True
+
+
+def load_platform() -> None:
+    """Posts, actions and interests, as if the schedule had just been there."""
+    now = datetime.now(UTC)
+    posts = record_events(list(_told("posts", "post_added", now)))
+    for wake_up in posts.wake_ups:
+        recompute_post(wake_up.key)
+    actions = record_events(list(_told("actions", "user_action", now)))
+    users = recompute_users(create_run(RunKind.recompute_users))
+    score_posts()
+    log.info(
+        "sample_platform_loaded",
+        posts=len(posts.event_ids),
+        actions=len(actions.event_ids),
+        users=len(users),
+    )
+
+
+def _told(table: str, event_type: str, now: datetime) -> Iterator[Event]:
+    """A file's rows as events; their times are hours before now."""
+    with (SAMPLE / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            at = now - timedelta(hours=int(row.pop("hours_ago")))
+            yield EVENT.validate_python({"event_type": event_type, "created_at": at, **row})
+
+
+if __name__ == "__main__":
+    configure_logging()
+    open_stores()
+    load_sample()
+    close_stores()

@@ -1,0 +1,19 @@
+"""The secret that signs the console's cookies: made by a migration, one for all processes."""
+
+from functools import cache
+
+from workers.core.queries import query
+from workers.core.stores import connection
+
+READ = query("operations/session_secret.read_secret")
+
+
+@cache
+def session_secret() -> str:
+    """The secret, read once per process."""
+    with connection() as conn:
+        row = conn.execute(READ).fetchone()
+    if row is None:
+        raise RuntimeError("there is no session secret: has the release line migrated?")
+    secret: str = row[0]
+    return secret

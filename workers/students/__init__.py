@@ -1,0 +1,1 @@
+"""Students: reading profile, embedding, and what is shown of them."""

@@ -1,0 +1,1 @@
+"""Users of a platform: posts, interests, recommendations of posts."""
