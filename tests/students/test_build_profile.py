@@ -28,7 +28,11 @@ from workers.students.profile import (
 )
 
 TODAY = date(2026, 3, 31)
-WORKERS = sorted(path.stem for path in Path(workers.__file__).parent.rglob("[!_]*.py"))
+ROOM = Path(workers.__file__).parent
+WORKERS = sorted(
+    ".".join(("workers", *path.relative_to(ROOM).with_suffix("").parts))
+    for path in ROOM.glob("*/[!_]*.py")
+)
 NAMES = st.sampled_from(["fantasy", "Mystery", " science ", "history", "poetry", "humor", "art"])
 
 
@@ -338,10 +342,10 @@ print(profile.as_json(), render_text(profile))
 
 @pytest.mark.parametrize("name", WORKERS)
 def test_the_examples_in_docstrings_are_true(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(f"workers.{name}")).failed == 0
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def test_there_are_examples_in_docstrings() -> None:
-    modules = [importlib.import_module(f"workers.{name}") for name in WORKERS]
+    modules = [importlib.import_module(name) for name in WORKERS]
     examples = [t for module in modules for t in doctest.DocTestFinder().find(module) if t.examples]
     assert len(examples) >= 3
