@@ -15,6 +15,7 @@ COLUMNS = {
     "books": (
         *("title", "author", "isbn", "genre", "keywords", "description", "page_count"),
         *("publication_year", "difficulty_band", "reading_level", "average_rating"),
+        *("language", "series", "series_number", "copies_total", "copies_available", "cover_url"),
     ),
     "checkouts": ("return_date", "student_rating", "checkout_id"),
 }

@@ -33,26 +33,35 @@ ON CONFLICT DO NOTHING
 RETURNING book_id;
 
 -- name: update_books
--- Lay the given fields over the stored rows; returns those that differ afterwards. The lock keeps
--- new loans of the books out until the commit: their readers would otherwise not be found.
+-- Lay the given fields over the stored rows; returns those that differ afterwards, and whether they
+-- differ in what describes the book: copies come and go with every loan, and nothing is derived from
+-- them. The lock keeps new loans of the books out until the commit: their readers would otherwise
+-- not be found.
 UPDATE books b SET
     title = n.title, author = n.author, isbn = n.isbn, genre = n.genre, keywords = n.keywords,
     description = n.description, page_count = n.page_count, publication_year = n.publication_year,
     difficulty_band = n.difficulty_band, reading_level = n.reading_level,
-    average_rating = n.average_rating, updated_at = now()
+    average_rating = n.average_rating, language = n.language, series = n.series,
+    series_number = n.series_number, copies_total = n.copies_total,
+    copies_available = n.copies_available, cover_url = n.cover_url, updated_at = now()
 FROM (
-    SELECT n.* FROM books o
+    SELECT n.*,
+           (o.title, o.author, o.isbn, o.genre, o.keywords, o.description, o.page_count,
+            o.publication_year, o.difficulty_band, o.reading_level, o.average_rating, o.language,
+            o.series, o.series_number)
+           IS DISTINCT FROM
+           (n.title, n.author, n.isbn, n.genre, n.keywords, n.description, n.page_count,
+            n.publication_year, n.difficulty_band, n.reading_level, n.average_rating, n.language,
+            n.series, n.series_number) AS described_anew,
+           (o.copies_total, o.copies_available, o.cover_url) IS DISTINCT FROM
+           (n.copies_total, n.copies_available, n.cover_url) AS shelved_anew
+    FROM books o
     JOIN unnest(%(ids)s::text[], %(facts)s::jsonb[]) AS given (book_id, facts) USING (book_id)
     CROSS JOIN LATERAL jsonb_populate_record(o, given.facts) n
     ORDER BY o.book_id FOR UPDATE OF o
 ) n
-WHERE b.book_id = n.book_id
-  AND (b.title, b.author, b.isbn, b.genre, b.keywords, b.description, b.page_count,
-       b.publication_year, b.difficulty_band, b.reading_level, b.average_rating)
-      IS DISTINCT FROM
-      (n.title, n.author, n.isbn, n.genre, n.keywords, n.description, n.page_count,
-       n.publication_year, n.difficulty_band, n.reading_level, n.average_rating)
-RETURNING b.book_id;
+WHERE b.book_id = n.book_id AND (n.described_anew OR n.shelved_anew)
+RETURNING b.book_id, n.described_anew;
 
 -- name: find_loans
 -- Which loans have these ids now.

@@ -97,9 +97,11 @@ def test_the_sample_is_loaded_once(stores: None) -> None:
 
 
 def test_the_generators_make_the_files_that_are_there(tmp_path: Path) -> None:
-    for name in ("generate.py", "generate_posts.py", "catalog.csv"):
+    generators = ("generate.py", "generate_catalog.py", "generate_posts.py")
+    for name in (*generators, "catalog.csv", "series.csv", "descriptions.csv"):
         shutil.copy(SAMPLE / name, tmp_path)
-    for name in ("generate.py", "generate_posts.py"):
+    for name in generators:
         subprocess.run([sys.executable, name], cwd=tmp_path, check=True, capture_output=True)
-    for name in ("students.csv", "checkouts.csv", "posts.csv", "actions.csv"):
+    made = ("students.csv", "checkouts.csv", "catalog.csv", "posts.csv", "actions.csv")
+    for name in made:
         assert filecmp.cmp(SAMPLE / name, tmp_path / name, shallow=False)

@@ -81,6 +81,11 @@ book = {
     "difficulty_band": st.sampled_from(["beginner", "high_school"]) | nothing,
     "reading_level": st.sampled_from([0, 2.5, 20]) | nothing,
     "average_rating": st.sampled_from([0, 2.5, 5]) | nothing,
+    "language": st.sampled_from(["en", "pt-br"]) | nothing,
+    "series": text | nothing,
+    "series_number": st.sampled_from([0, 1.5, 10_000]) | nothing,
+    "copies_available": st.sampled_from([0, 2]) | nothing,
+    "cover_url": st.just("https://covers.example/1.jpg") | nothing,
 }
 events = st.one_of(
     an_event("student_added", student_id, student),

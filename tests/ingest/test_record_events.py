@@ -44,6 +44,12 @@ EVERY_FACT_OF_A_BOOK = {
     "difficulty_band": "beginner",
     "reading_level": 1.5,
     "average_rating": 4.5,
+    "language": "en-gb",
+    "series": "Frog and Toad",
+    "series_number": 1.5,
+    "copies_total": 3,
+    "copies_available": 0,
+    "cover_url": "https://covers.example/frog%20toad.jpg?size=ä",
 }
 
 
@@ -164,6 +170,14 @@ def test_a_changed_book_makes_its_readers_stale_and_nobody_else() -> None:
     all_fresh()
     record(book("B1", "One, revised"))
     assert stale() == {"S1", "S2"}
+
+
+def test_copies_that_come_and_go_make_nobody_stale() -> None:
+    record(book("B1", "One", copies_total=2), borrowed("S1", "B1"))
+    all_fresh()
+    assert record(book("B1", "One", copies_available=1)).outcomes == ["updated"]
+    assert rows("SELECT copies_total, copies_available FROM books") == [(2, 1)]
+    assert stale() == set()
 
 
 def test_a_deleted_book_takes_its_loans_along_and_makes_its_readers_stale() -> None:

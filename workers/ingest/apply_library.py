@@ -148,10 +148,12 @@ def _upsert_books(conn: psycopg.Connection, events: Sequence[Identified], effect
         return
     merged = merge(events, "book_id")
     inserted = returned_ids(conn, INSERT_BOOKS, list(merged.facts))
-    updated = returned_ids(conn, UPDATE_BOOKS, list(merged.facts), list(merged.facts.values()))
-    merged.judge(effects, inserted, updated)
+    given = {"ids": list(merged.facts), "facts": [Jsonb(fact) for fact in merged.facts.values()]}
+    described_anew: dict[Hashable, bool] = dict(conn.execute(UPDATE_BOOKS, given).fetchall())
+    merged.judge(effects, inserted, set(described_anew))
+    described = {book_id for book_id, differs in described_anew.items() if differs}
     # A book that is new to the table has no readers yet.
-    _note_readers(conn, merged.keys, updated - inserted, effects)
+    _note_readers(conn, merged.keys, described - inserted, effects)
 
 
 def _upsert_checkouts(

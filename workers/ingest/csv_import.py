@@ -284,6 +284,12 @@ COLUMNS: Mapping[Table, Mapping[str, Callable[[str], Cell]]] = {
         "average_rating": _number,
         "keywords": _tags,
         "description": _text,
+        "language": _text,
+        "series": _text,
+        "series_number": _number,
+        "copies_total": _integer,
+        "copies_available": _integer,
+        "cover_url": _text,
     },
     Table.students: {
         "student_id": _text,
@@ -302,7 +308,10 @@ COLUMNS: Mapping[Table, Mapping[str, Callable[[str], Cell]]] = {
         "student_rating": _integer,
     },
 }
-OPTIONAL_COLUMNS = {"keywords", "description"}
+OPTIONAL_COLUMNS = {
+    *("keywords", "description", "language", "series", "series_number"),
+    *("copies_total", "copies_available", "cover_url"),
+}
 KEYS = {
     Table.catalog: ("book_id",),
     Table.students: ("student_id",),

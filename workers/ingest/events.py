@@ -57,6 +57,11 @@ def _band_name(value: object) -> object:
     )
 
 
+def _language_tag(value: object) -> object:
+    """ "EN" and "pt_BR" are the languages en and pt-br."""
+    return value.strip().lower().replace("_", "-") if isinstance(value, str) else value
+
+
 def _post_vector(vector: list[float]) -> list[float]:
     """What can be compared by cosine; the same bounds as for a provider's vectors."""
     if len(vector) != POST_DIMENSIONS:
@@ -102,6 +107,20 @@ Band = Annotated[
     Literal["beginner", "early_elementary", "late_elementary", "middle_school", "high_school"],
     BeforeValidator(_band_name),
 ]
+Language = Annotated[
+    str,
+    StringConstraints(max_length=35, pattern=r"^[a-z]{2,3}(-[a-z0-9]{2,8})*$"),
+    BeforeValidator(_language_tag),
+]
+# A host without a user before it, and nothing that could end an attribute of a page.
+WebAddress = Annotated[
+    str,
+    StringConstraints(
+        max_length=2000,
+        pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][^\x00-\x20\x7f<>\"']*)?$",
+    ),
+]
+Copies = Annotated[int, Field(ge=0, le=100_000)]
 Rating = Annotated[int, Field(ge=1, le=5)]
 Time = Annotated[AwareDatetime, AfterValidator(_within_history)]
 # NaN and infinity are refused with the rest, once and not 384 times.
@@ -187,6 +206,20 @@ class BookChanged(EventBase):
     difficulty_band: Band | None = None
     reading_level: Annotated[float, Field(ge=0, le=20), SixDecimals] | None = None
     average_rating: Annotated[float, Field(ge=0, le=5), SixDecimals] | None = None
+    language: Language | None = None
+    series: Line | None = None
+    series_number: Annotated[float, Field(ge=0, le=10_000), SixDecimals] | None = None
+    copies_total: Copies | None = None
+    copies_available: Copies | None = None
+    cover_url: WebAddress | None = None
+
+    @field_validator("copies_available")
+    @classmethod
+    def _no_more_than_there_are(cls, value: int | None, info: ValidationInfo) -> int | None:
+        total = info.data.get("copies_total")
+        if value is not None and total is not None and value > total:
+            raise ValueError("no more copies can be available than there are")
+        return value
 
 
 class BookDeleted(EventBase):
