@@ -3,17 +3,29 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 
-# Of the soak, for example: make soak ARGS="--seconds 60 --seed 7"
+# For what runs, for example: make soak ARGS="--seconds 60 --seed 7", make test ARGS=tests/jobs
 ARGS ?=
 
-.PHONY: run test bench bench-documents-1m screenshots soak lint format lock
+.PHONY: run test check setup bench bench-documents-1m screenshots soak lint format lock
 
 run: $(READY)
 	@exec $(BIN)/python -m embedded
 
-test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+# Everything: what CI runs, and the line before a push.
+test: setup
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+# The same without the tests marked slow: the line between two edits.
+check: setup
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
+
+setup:
+	@PYTHON=$(PYTHON) bash scripts/test_setup.sh
 
 bench: $(READY)
 	$(BIN)/python -m bench
@@ -41,6 +53,8 @@ lock: $(READY)
 	$(BIN)/uv pip compile -q --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 
 $(READY): requirements-dev.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@echo "Building $(VENV) for $$(grep -c == $<) Python packages: a minute or two, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off -r $< \
+		| sed -un -e 's/^Collecting \([^ ]*\).*/  fetching \1/p' -e 's/^Installing .*/  installing them all/p'
 	@touch $@

@@ -25,7 +25,7 @@ expect.set_options(timeout=LIMIT_MS)
 def browser_page(base_url: str) -> Iterator[Page]:
     """A page in a browser without a profile; its own errors fail the test."""
     chromium = shutil.which("chromium")
-    assert chromium, "apt-get install chromium"
+    assert chromium, "no chromium: bash scripts/test_setup.sh"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,

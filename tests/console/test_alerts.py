@@ -24,7 +24,7 @@ FRESHNESS_RULES = MONITORING / "freshness_alerts.yaml"
 @pytest.mark.parametrize(("rules", "count"), [(RULES, 8), (FRESHNESS_RULES, 11)])
 def test_promtool_finds_no_fault_in_the_rules(rules: Path, count: int) -> None:
     promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing: it is in Debian's package prometheus (see .ci/run)"
+    assert promtool, "no promtool: bash scripts/test_setup.sh"
     done = subprocess.run(
         [promtool, "check", "rules", str(rules)], capture_output=True, text=True, check=False
     )

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 def tls_url(tmp_path: Path) -> Iterator[str]:
     """A Redis that speaks TLS only, with a self-signed certificate for another host's name."""
     server = shutil.which("redis-server")
-    assert server, "redis-server with TLS is missing; on Debian: apt-get install redis-server"
+    assert server, "no redis-server with TLS: bash scripts/test_setup.sh"
     home = tmp_path / "redis"
     home.mkdir()
     key, certificate, log = home / "key.pem", home / "certificate.pem", home / "log"
