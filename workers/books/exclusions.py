@@ -159,5 +159,4 @@ def _in_language(catalog: Catalog, language: str) -> Flags:
 def _of_genres(catalog: Catalog, genres: Iterable[str]) -> Flags:
     names = {fold(genre) for genre in genres}
     columns = [place for place, name in enumerate(catalog.genre_names) if name in names]
-    fits: Flags = catalog.genres[:, columns].any(axis=1)
-    return fits
+    return np.asarray(catalog.genres[:, columns].any(axis=1))

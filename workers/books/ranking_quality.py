@@ -33,18 +33,20 @@ def ndcg(lists: Ints, relevant: sparse.csr_array, k: int = 10) -> Doubles:
     A hit at rank r from 1 counts `1 / log2(r + 1)`, against a list with all of a reader's relevant
     books first. NaN for a reader without any.
     """
-    discounts = 1 / np.log2(np.arange(2, k + 2))
-    gains = hits(lists[:, :k], relevant) @ discounts[: lists[:, :k].shape[1]]
-    ideal = np.concatenate([[np.nan], np.cumsum(discounts)])
-    shares: Doubles = gains / ideal[np.minimum(_counts(relevant), k)]
-    return shares
+    discounts: Doubles = 1 / np.log2(np.arange(2, k + 2))
+    gains: Doubles = hits(lists[:, :k], relevant) @ discounts[: lists[:, :k].shape[1]]
+    ideal: Doubles = np.concatenate([[np.nan], np.cumsum(discounts)])
+    best: Doubles = ideal[np.minimum(_counts(relevant), k)]
+    return gains / best
 
 
 def recall(lists: Ints, relevant: sparse.csr_array, k: int = 20) -> Doubles:
     """Say which share of a reader's relevant books is among the first k, (s,); NaN without any."""
     found = hits(lists[:, :k], relevant).sum(axis=1)
     counts = _counts(relevant).astype(np.float64)
-    return np.divide(found, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    shares = np.full(len(counts), np.nan)
+    np.divide(found, counts, out=shares, where=counts > 0)
+    return shares
 
 
 def coverage(lists: Ints, books: int, k: int = 10) -> float:
