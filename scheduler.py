@@ -24,7 +24,7 @@ from actors import (
     refresh_students,
     score_posts,
 )
-from actors.notify import send
+from actors.notify import notify
 from actors.runs import begin_run, send_run
 from workers.core.logs import configure_logging
 from workers.core.metrics import start_flushing, stop_flushing
@@ -36,7 +36,7 @@ from workers.jobs.runs import RunKind, create_run, find_waiting
 from workers.jobs.schedules import (
     find_unsent,
     forget_other_jobs,
-    held_firing,
+    leased_firing,
     record_firing,
     register_job,
     try_leadership,
@@ -63,7 +63,7 @@ class Job:
 def begin_documents(kind: RunKind, firing_id: str) -> None:
     """Begin a run over the documents, unless there is no source of any."""
     if settings().mongo_url is None:
-        with held_firing(UUID(firing_id)):
+        with leased_firing(UUID(firing_id)):
             return
     begin_run(kind, begin_documents_run, firing_id)
 
@@ -146,7 +146,7 @@ def reconcile() -> None:
         log.error("key_buried", kind=lost.kind, key=lost.key)
     overdue = find_overdue()
     if overdue:
-        log.info("overdue_resent", messages=len(overdue), sent=send(overdue))
+        log.info("overdue_resent", messages=len(overdue), sent=notify(overdue))
     for run_id, kind in find_waiting():
         send_run(run_id, kind)
     watch_freshness()

@@ -54,11 +54,11 @@ class TermOnce(Middleware):
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         """Let Dramatiq's own handler see the first signal only."""
         shutdown = signal.getsignal(signal.SIGTERM)
-        told = count()
+        signals = count()
 
         def first_only(number: int, frame: FrameType | None) -> None:
             # The second one may interrupt the first right here: only one of them gets the zero.
-            if next(told) == 0 and callable(shutdown):
+            if next(signals) == 0 and callable(shutdown):
                 shutdown(number, frame)
 
         signal.signal(signal.SIGTERM, first_only)

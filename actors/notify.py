@@ -1,4 +1,4 @@
-"""Send wake-ups: the only way from a ledger key to the actor that looks at it."""
+"""Send notifications: the only way from a ledger key to the actor that looks at it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import structlog
 from dramatiq import Actor
 
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 
 # While Redis is down, only one request in this time waits to find that out.
 QUIET_AFTER_FAILURE_S = 2.0
@@ -21,7 +21,7 @@ _actors: dict[Kind, KeyActor] = {}
 _quiet_until = 0.0
 
 
-def wakes(kind: Kind) -> Callable[[KeyActor], KeyActor]:
+def handles(kind: Kind) -> Callable[[KeyActor], KeyActor]:
     """Marks the actor that works on keys of a kind."""
 
     def register(actor: KeyActor) -> KeyActor:
@@ -31,23 +31,23 @@ def wakes(kind: Kind) -> Callable[[KeyActor], KeyActor]:
     return register
 
 
-def send(wake_ups: Sequence[WakeUp]) -> bool:
-    """Send one message per wake-up; call it after the commit that raised the keys.
+def notify(notifications: Sequence[Notification]) -> bool:
+    """Send one message per notification; call it after the commit that marked the keys stale.
 
     Returns:
         Whether all were sent. If Redis is down they are not, and need not be: the reconciler
         sends what is overdue.
     """
     global _quiet_until  # noqa: PLW0603  # one Redis, one memory of it per process
-    if not wake_ups:
+    if not notifications:
         return True
     if time.monotonic() < _quiet_until:
         return False
     try:
-        for wake_up in wake_ups:
-            _actors[wake_up.kind].send(wake_up.key)
+        for notification in notifications:
+            _actors[notification.kind].send(notification.key)
     except redis.RedisError as error:
         _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE_S
-        log.warning("wake_ups_not_sent", count=len(wake_ups), error=str(error))
+        log.warning("notifications_not_sent", count=len(notifications), error=str(error))
         return False
     return True

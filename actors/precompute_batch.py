@@ -18,12 +18,12 @@ log = structlog.get_logger()
 
 @dramatiq.actor(queue_name="batch", broker=broker, time_limit=TIME_LIMIT_MS)
 def precompute_batch(run_id: str, batch_no: int) -> None:
-    """Work on this batch, then wake the next ones."""
+    """Work on this batch, then send the next ones."""
     send_batches(run_id, work.precompute_batch(UUID(run_id), batch_no) or [])
 
 
 def send_batches(run_id: str, batch_nos: Sequence[int]) -> None:
-    """Send a message per batch; if Redis is down the reconciler wakes the run later."""
+    """Send a message per batch; if Redis is down the reconciler sends the run later."""
     try:
         for batch_no in batch_nos:
             precompute_batch.send(run_id, batch_no)

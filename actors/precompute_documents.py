@@ -1,4 +1,4 @@
-"""A run over the documents: cut it into batches, and wake those that are due."""
+"""A run over the documents: cut it into batches, and send those that are due."""
 
 from uuid import UUID
 

@@ -20,7 +20,7 @@ from workers.jobs.heartbeats import CurrentJob, beat, leave
 from workers.jobs.queues import is_paused, paused_queues
 
 INTERVAL_S = 1.0
-# After this a process that was told to end is ended.
+# After this a process that was asked to end is ended.
 SHUTDOWN_LIMIT_S = 25.0
 
 log = structlog.get_logger()
@@ -107,7 +107,7 @@ class Watchdog(Middleware):
         threading.Thread(target=self._run, args=(worker,), daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
-        """From now on threads end because they are told to."""
+        """From now on threads end because they are asked to."""
         self._stop.set()
 
     def _run(self, worker: Worker) -> None:

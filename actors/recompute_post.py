@@ -3,13 +3,13 @@
 import dramatiq
 
 from actors.broker import broker
-from actors.notify import send, wakes
+from actors.notify import handles, notify
 from workers.core.vocabulary import Kind, Queue
 from workers.users import posts as work
 
 
-@wakes(Kind.post_embedding)
+@handles(Kind.post_embedding)
 @dramatiq.actor(queue_name=Queue.live, broker=broker)
 def recompute_post(post_id: str) -> None:
     """Recompute the vectors of this post and of others that are stale."""
-    send(work.recompute_post(post_id))
+    notify(work.recompute_post(post_id))

@@ -3,13 +3,13 @@
 import dramatiq
 
 from actors.broker import broker
-from actors.notify import send, wakes
+from actors.notify import handles, notify
 from workers.core.vocabulary import Kind, Queue
 from workers.students import recompute as work
 
 
-@wakes(Kind.student_embedding)
+@handles(Kind.student_embedding)
 @dramatiq.actor(queue_name=Queue.live, broker=broker)
 def recompute_student(student_id: str) -> None:
-    """Recompute this student and others that are stale, then wake their neighbours."""
-    send(work.recompute_student(student_id))
+    """Recompute this student and others that are stale, then notify their neighbours."""
+    notify(work.recompute_student(student_id))

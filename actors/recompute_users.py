@@ -5,7 +5,7 @@ from uuid import UUID
 import dramatiq
 
 from actors.broker import broker
-from actors.notify import send, wakes
+from actors.notify import handles, notify
 from workers.core.vocabulary import Kind, Queue
 from workers.users import recompute as work
 
@@ -19,8 +19,8 @@ def recompute_users(run_id: str) -> None:
     work.recompute_users(UUID(run_id))
 
 
-@wakes(Kind.user_embedding)
+@handles(Kind.user_embedding)
 @dramatiq.actor(queue_name=Queue.batch, broker=broker)
 def recompute_user(user_id: str) -> None:
     """Compute the interests of this user and of others that are due."""
-    send(work.recompute_user(user_id))
+    notify(work.recompute_user(user_id))

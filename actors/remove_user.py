@@ -3,13 +3,13 @@
 import dramatiq
 
 from actors.broker import broker
-from actors.notify import send, wakes
+from actors.notify import handles, notify
 from workers.core.vocabulary import Kind, Queue
 from workers.users import remove as work
 
 
-@wakes(Kind.user_removal)
+@handles(Kind.user_removal)
 @dramatiq.actor(queue_name=Queue.live, broker=broker)
 def remove_user(user_id: str) -> None:
     """Remove this user and others that were deleted."""
-    send(work.remove_user(user_id))
+    notify(work.remove_user(user_id))

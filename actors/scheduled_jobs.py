@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from uuid import UUID
 
-from workers.jobs.schedules import held_firing
+from workers.jobs.schedules import leased_firing
 
 
 def timed(job: Callable[[], None]) -> Callable[[str], None]:
@@ -12,7 +12,7 @@ def timed(job: Callable[[], None]) -> Callable[[str], None]:
 
     @functools.wraps(job)
     def run(firing_id: str) -> None:
-        with held_firing(UUID(firing_id)) as ours:
+        with leased_firing(UUID(firing_id)) as ours:
             if ours:
                 job()
 

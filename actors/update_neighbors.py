@@ -3,13 +3,13 @@
 import dramatiq
 
 from actors.broker import broker
-from actors.notify import send, wakes
+from actors.notify import handles, notify
 from workers.core.vocabulary import Kind, Queue
 from workers.neighbors import update as work
 
 
-@wakes(Kind.student_neighbors)
+@handles(Kind.student_neighbors)
 @dramatiq.actor(queue_name=Queue.live, broker=broker)
 def update_neighbors(student_id: str) -> None:
     """Update the lists of this student and of others that are stale."""
-    send(work.update_neighbors(student_id))
+    notify(work.update_neighbors(student_id))

@@ -20,7 +20,7 @@ from workers.neighbors.update import load_graph, update_neighbors
 
 
 def main() -> None:
-    """Work until told to end."""
+    """Work until asked to end."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     open_stores()
     load_graph()

@@ -87,7 +87,7 @@ def store(population: Population, rows: NDArray[np.int64], *, stale: bool) -> No
             [settings().model, settings().embedding_dimensions],
         )
         if stale:
-            freshness.raise_wanted(conn, Kind.student_neighbors, dict.fromkeys(ids))
+            freshness.mark_stale(conn, Kind.student_neighbors, dict.fromkeys(ids))
 
 
 def store_all(population: Population, *, stale: bool) -> None:

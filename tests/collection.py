@@ -70,7 +70,7 @@ def documents_collection(mongo_url: str) -> Iterator[Documents]:
 
 
 def document(doc_id: str, **fields: Any) -> dict[str, Any]:
-    """A document as MongoDB holds it, its text told from its id."""
+    """A document as MongoDB holds it, its text made from its id."""
     number = sum(doc_id.encode())
     words = " ".join(WORDS[(number * step) % len(WORDS)] for step in range(1, 6))
     whole = {

@@ -10,31 +10,31 @@ from workers.ingest.record import Recorded, record_events
 DAY = "2026-03-01"
 
 
-def told(event_type: str, **fields: Any) -> Event:
+def fact(event_type: str, **fields: Any) -> Event:
     """One event, its dates as text."""
     return EVENT.validate_python({"event_type": event_type, **fields}, strict=False)
 
 
 def student(student_id: str, **fields: Any) -> Event:
     """A student is new or differs."""
-    return told("student_added", student_id=student_id, **fields)
+    return fact("student_added", student_id=student_id, **fields)
 
 
 def book(book_id: str, title: str, **fields: Any) -> Event:
     """A book is new or differs."""
-    return told("book_added", book_id=book_id, title=title, **fields)
+    return fact("book_added", book_id=book_id, title=title, **fields)
 
 
 def borrowed(student_id: str = "S1", book_id: str = "B1", **fields: Any) -> Event:
-    """A loan, of DAY unless told otherwise."""
+    """A loan, of DAY unless `fields` say otherwise."""
     loan = {"student_id": student_id, "book_id": book_id, "checkout_date": DAY}
-    return told("checkout_added", **loan | fields)
+    return fact("checkout_added", **loan | fields)
 
 
 def returned(**fields: Any) -> Event:
     """That loan came back."""
     loan = {"student_id": "S1", "book_id": "B1", "checkout_date": DAY}
-    return told("checkout_returned", **loan | fields)
+    return fact("checkout_returned", **loan | fields)
 
 
 def record(*events: Event) -> Recorded:

@@ -1,4 +1,4 @@
-"""What a list of events means, told in a few lines of Python: the measure of the SQL."""
+"""What a list of events means, said in a few lines of Python: the measure of the SQL."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,10 +82,10 @@ class Facts:
             self._lend((student_id, book_id, event["checkout_date"]), event)
 
     def _lend(self, loan: tuple[str, str, str], event: Row) -> None:
-        """A loan that had this one's own id was this one, told wrongly."""
-        told_id = event.get("checkout_id")
-        for other in [key for key, row in self.checkouts.items() if row["checkout_id"] == told_id]:
-            if told_id is not None and other != loan:
+        """A loan that had this one's own id was this one, named wrongly."""
+        own_id = event.get("checkout_id")
+        for other in [key for key, row in self.checkouts.items() if row["checkout_id"] == own_id]:
+            if own_id is not None and other != loan:
                 del self.checkouts[other]
         row = self.checkouts.setdefault(loan, dict.fromkeys(COLUMNS["checkouts"]))
         row |= _given("checkouts", event)

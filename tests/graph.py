@@ -34,7 +34,7 @@ def store_vectors(vectors: Vectors) -> None:
 
 
 def raise_neighbors(conn: psycopg.Connection, ids: Iterable[str]) -> None:
-    freshness.raise_wanted(conn, Kind.student_neighbors, dict.fromkeys(ids))
+    freshness.mark_stale(conn, Kind.student_neighbors, dict.fromkeys(ids))
 
 
 def delete_students(ids: list[str]) -> None:

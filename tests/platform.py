@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.facts import record, rows, stale, told
+from tests.facts import fact, record, rows, stale
 from tests.work_off import work_off
 from workers.core.vocabulary import POST_DIMENSIONS, Kind
 from workers.ingest.events import Event
@@ -33,17 +33,17 @@ def axis(n: int) -> Vector:
 
 def given_post(post_id: str, embedding: Vector, **fields: Any) -> Event:
     """A post with a vector of the platform's own."""
-    return told("post_added", post_id=post_id, embedding=embedding.tolist(), **fields)
+    return fact("post_added", post_id=post_id, embedding=embedding.tolist(), **fields)
 
 
 def post(post_id: str, text: str, **fields: Any) -> Event:
     """A post with a text."""
-    return told("post_added", post_id=post_id, text=text, **fields)
+    return fact("post_added", post_id=post_id, text=text, **fields)
 
 
 def post_deleted(post_id: str) -> Event:
     """A post is gone."""
-    return told("post_deleted", post_id=post_id)
+    return fact("post_deleted", post_id=post_id)
 
 
 def acted(
@@ -51,12 +51,12 @@ def acted(
 ) -> Event:
     """What a user did some days ago."""
     at = datetime.now(UTC) - timedelta(days=days_ago)
-    return told("user_action", user_id=user_id, post_id=post_id, action=action, created_at=at)
+    return fact("user_action", user_id=user_id, post_id=post_id, action=action, created_at=at)
 
 
 def user_deleted(user_id: str) -> Event:
     """A user is gone."""
-    return told("user_deleted", user_id=user_id)
+    return fact("user_deleted", user_id=user_id)
 
 
 def recompute_all() -> Run:
@@ -80,7 +80,7 @@ def reason(user_id: str) -> str | None:
 
 def posts(count: int = 6) -> None:
     """P0, P1, ... along the axes."""
-    work_off(record(*(given_post(f"P{n}", axis(n)) for n in range(count))).wake_ups)
+    work_off(record(*(given_post(f"P{n}", axis(n)) for n in range(count))).notifications)
 
 
 def assert_interests(user_id: str, *components: float) -> None:
@@ -91,9 +91,9 @@ def assert_interests(user_id: str, *components: float) -> None:
     assert stored == pytest.approx(expected.tolist(), abs=1e-6)
 
 
-def find_due(kind: Kind) -> list[freshness.WakeUp]:
+def find_due(kind: Kind) -> list[freshness.Notification]:
     """Messages for everything of a kind that is stale."""
-    return freshness.wake_ups(kind, stale(kind))
+    return freshness.notifications_of(kind, stale(kind))
 
 
 def request(*user_ids: str) -> UUID:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 from workers.neighbors.update import update_neighbors
 from workers.students.recompute import recompute_student
 from workers.users.posts import recompute_post
@@ -20,11 +20,11 @@ WORKERS = {
 }
 
 
-def work_off(wake_ups: Iterable[WakeUp]) -> list[WakeUp]:
-    """Run a worker for each wake-up and for those that follow; returns all of them in order."""
-    waiting, ran = deque(wake_ups), []
+def work_off(notifications: Iterable[Notification]) -> list[Notification]:
+    """Run a worker for each notification and those that follow; returns all of them in order."""
+    waiting, ran = deque(notifications), []
     while waiting:
-        wake_up = waiting.popleft()
-        ran.append(wake_up)
-        waiting.extend(WORKERS[wake_up.kind](wake_up.key))
+        notification = waiting.popleft()
+        ran.append(notification)
+        waiting.extend(WORKERS[notification.kind](notification.key))
     return ran

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.notify import send
+from actors.notify import notify
 from routes.http.operations import (
     Operation,
     decode_cursor,
@@ -49,7 +49,7 @@ class DeadMessages(BaseModel):
 
 
 class LetterOut(BaseModel):
-    """A dead letter with the traceback of its last attempt; null if its worker vanished."""
+    """A dead letter with the traceback of its last attempt; null if its worker was lost."""
 
     letter: DeadLetter
     traceback: str | None
@@ -160,9 +160,9 @@ def post_requeue(request: Request) -> Response:
     else:
         count = 0
         for keys in _keys(choice):
-            wakes = requeue_keys(choice.kind, keys)
-            send(batched(wakes))
-            count += len(wakes)
+            notifications = requeue_keys(choice.kind, keys)
+            notify(batched(notifications))
+            count += len(notifications)
     return reply(CHANGED, Changed(count=count), 202)
 
 
@@ -237,7 +237,7 @@ OPERATIONS = (
         "POST",
         "/dead/discard",
         post_discard,
-        "Forget dead letters until something new is told of them.",
+        "Forget dead letters until something new arrives about them.",
         Role.admin,
         CHANGED,
         accepts={"application/json": CHOICE},

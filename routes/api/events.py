@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.notify import send
+from actors.notify import notify
 from routes.http.group_commit import GroupCommit
 from routes.http.operations import Operation, media_type, reply
 from routes.http.problems import Problem, invalid
@@ -31,7 +31,7 @@ SMALL_BODY_VALUES = 1000
 
 TELL_S = 5.0
 
-# What is committed is told while requests hang in all other threads, too.
+# What is committed is sent on while requests hang in all other threads, too.
 _tellers = ThreadPoolExecutor(4, thread_name_prefix="tell")
 
 
@@ -58,11 +58,11 @@ LIST = TypeAdapter(EventList)
 
 
 async def post_events(request: Request) -> Response:
-    """Store events and what they make stale, then wake the workers."""
+    """Store events and what they make stale, then notify the workers."""
     if _is_small(request.state.body):
         events = _parse(request)
         recorded = await _commits(request, events).record(events)
-        if recorded.wake_ups or _deleted_users(events):
+        if recorded.notifications or _deleted_users(events):
             await _tell_soon(events, recorded)
     else:
         events, recorded = await run_in_threadpool(_record_alone, request)
@@ -78,12 +78,12 @@ async def post_events(request: Request) -> Response:
 
 
 async def _tell_soon(events: Sequence[Event], recorded: Recorded) -> None:
-    """What is committed is answered also while Redis hangs; what is told too late is told again."""
+    """Answer what is committed even while Redis hangs; what is sent too late is sent again."""
     loop = asyncio.get_running_loop()
-    told = loop.run_in_executor(_tellers, copy_context().run, _tell, events, recorded)
-    await asyncio.wait({told}, timeout=TELL_S)
-    if told.done():
-        told.result()
+    telling = loop.run_in_executor(_tellers, copy_context().run, _tell, events, recorded)
+    await asyncio.wait({telling}, timeout=TELL_S)
+    if telling.done():
+        telling.result()
 
 
 def _is_small(body: bytes) -> bool:
@@ -108,7 +108,7 @@ def _record_alone(request: Request) -> tuple[list[Event], Recorded]:
 def _tell(events: Sequence[Event], recorded: Recorded) -> None:
     """Whoever has to know of what is committed."""
     hide_users(_deleted_users(events))
-    send(recorded.wake_ups)
+    notify(recorded.notifications)
 
 
 def _deleted_users(events: Sequence[Event]) -> list[str]:

@@ -4,7 +4,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.notify import send
+from actors.notify import notify
 from routes.http.operations import Operation, reply
 from routes.http.problems import Problem
 from workers.core.api_keys import Role
@@ -26,14 +26,14 @@ IMPORTED = TypeAdapter(Imported)
 
 
 def post_import(request: Request) -> Response:
-    """Store the good rows, report the bad ones, wake the workers."""
+    """Store the good rows, report the bad ones, notify the workers."""
     table = request.path_params["table"]
     if table not in list(Table):
         raise Problem(404, f"no such table; there are {', '.join(Table)}", reason="unknown_table")
     if not request.state.body.strip():
         raise Problem(400, "the body is empty")
     report = import_csv(Table(table), request.state.body)
-    send(report.wake_ups)
+    notify(report.notifications)
     fields = {name: getattr(report, name) for name in Imported.model_fields}
     return reply(IMPORTED, Imported(**fields))
 

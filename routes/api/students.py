@@ -7,7 +7,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.notify import send
+from actors.notify import notify
 from routes.http.operations import Operation, path_id, query_number, reply
 from routes.http.quick_reads import ask
 from workers.core.api_keys import Role
@@ -124,8 +124,8 @@ async def get_neighbors(request: Request) -> Response:
 
 def post_recompute(request: Request) -> Response:
     """Look at a student again, whatever the ledger thinks."""
-    event_id, wake_up = request_recompute(path_id(request, "student_id"))
-    send([wake_up])
+    event_id, notification = request_recompute(path_id(request, "student_id"))
+    notify([notification])
     return reply(RECOMPUTE, RecomputeOut(event_id=event_id), 202)
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.notify import send
+from actors.notify import notify
 from actors.runs import send_run
 from routes.api.runs import STARTED, RunStarted
 from routes.http.operations import Operation, json_body, path_id, query_number, reply
@@ -87,7 +87,7 @@ def post_recompute_users(request: Request) -> Response:
     requested = request_users(asked.user_ids)
     if requested.is_new:
         send_run(requested.run_id, requested.kind)
-    send(requested.wake_ups)
+    notify(requested.notifications)
     return reply(STARTED, RunStarted(run_id=requested.run_id), 202)
 
 

@@ -65,19 +65,20 @@ def _stores() -> list[Alarm]:
 def _kinds(kinds: Sequence[KindFreshness]) -> list[Alarm]:
     found, since = [], broken_since()
     for row in kinds:
-        told = ""
+        lasting = ""
         if row.kind in since and not row.ok:
             lasted = (datetime.now(UTC) - since[row.kind]).total_seconds()
-            told = f" Broken for {duration(max(round(lasted), 1))}."
+            lasting = f" Broken for {duration(max(round(lasted), 1))}."
         if row.dead:
             found.append(
-                Alarm(f"{row.kind}: {row.dead:,} given up.{told}", f"/console/dead/{row.kind}")
+                Alarm(f"{row.kind}: {row.dead:,} given up.{lasting}", f"/console/dead/{row.kind}")
             )
         elif not row.ok:
             age, limit = duration(row.oldest_stale_s), duration(row.limit_s)
             found.append(
                 Alarm(
-                    f"{row.kind}: stale for {age}, the limit is {limit}.{told}", "/console/queues"
+                    f"{row.kind}: stale for {age}, the limit is {limit}.{lasting}",
+                    "/console/queues",
                 )
             )
     return found

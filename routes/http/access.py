@@ -80,7 +80,7 @@ def caller_of(request: Request) -> Caller:
 def refuse_strangers(request: Request) -> None:
     """Without keys only programs and pages of this machine may call.
 
-    A browser on this machine also runs the pages of others. Such a page is told by its Origin,
+    A browser on this machine also runs the pages of others. Such a page is known by its Origin,
     or by a Host that is not this machine when its name was made to point here.
 
     Raises:

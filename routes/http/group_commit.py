@@ -20,7 +20,7 @@ from workers.core.stores import STALLED_TRANSACTION_MS
 from workers.ingest.events import Event
 from workers.ingest.group import record_together
 from workers.ingest.record import Recorded
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 
 # Of one group. A list that the database refuses makes the others of its group commit one by one.
 MOST_EVENTS = 1000
@@ -30,8 +30,8 @@ ANSWER_S = 2 * STALLED_TRANSACTION_MS / 1000
 
 
 @dataclass(frozen=True)
-class _Told:
-    """One caller's events, in whose name they are told, and the answer that it waits for."""
+class _Caller:
+    """One caller's events, in whose name they are recorded, and the answer that it waits for."""
 
     events: Sequence[Event]
     context: Context
@@ -45,7 +45,7 @@ class GroupCommit:
     They are made by one thread, over one connection, whatever else hangs in threads.
     """
 
-    waiting: deque[_Told] = field(default_factory=deque)
+    waiting: deque[_Caller] = field(default_factory=deque)
     commits: asyncio.Task[None] | None = None
     thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -58,13 +58,13 @@ class GroupCommit:
             psycopg.Error: as `record_events`.
             Problem: 503, Postgres did not answer; it may have stored the events all the same.
         """
-        told = _Told(events, copy_context(), asyncio.get_running_loop().create_future())
-        self.waiting.append(told)
+        caller = _Caller(events, copy_context(), asyncio.get_running_loop().create_future())
+        self.waiting.append(caller)
         if self.commits is None:
             self.commits = asyncio.create_task(self._commit())
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await told.answer
+                return await caller.answer
         except TimeoutError:
             detail = "Postgres gave no answer in time; tell it again, with an event_id of your own"
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail) from None
@@ -81,39 +81,39 @@ class GroupCommit:
         finally:
             self.commits = None
 
-    def _next_group(self) -> list[_Told]:
+    def _next_group(self) -> list[_Caller]:
         """Those who still wait for their answer."""
-        group: list[_Told] = []
+        group: list[_Caller] = []
         size = 0
         while self.waiting and len(group) < MOST_LISTS:
             size += len(self.waiting[0].events)
             if group and size > MOST_EVENTS:
                 break
-            told = self.waiting.popleft()
-            if not told.answer.done():
-                group.append(told)
+            caller = self.waiting.popleft()
+            if not caller.answer.done():
+                group.append(caller)
         return group
 
-    async def _outcomes(self, group: Sequence[_Told]) -> list[Recorded | Exception]:
+    async def _outcomes(self, group: Sequence[_Caller]) -> list[Recorded | Exception]:
         loop = asyncio.get_running_loop()
         # What is logged and traced of it belongs to the first of them.
         run = group[0].context.run
-        lists = [told.events for told in group]
+        lists = [caller.events for caller in group]
         try:
             return await loop.run_in_executor(self.thread, run, record_together, lists)
-        except Exception as error:  # noqa: BLE001  # no thread to be had, for one: they are told
+        except Exception as error:  # noqa: BLE001  # no thread to be had, for one: callers are answered
             return [error] * len(group)
 
 
-def _answer(group: Sequence[_Told], outcomes: Sequence[Recorded | Exception]) -> None:
-    """Wake-ups of who has gone meanwhile go to the next."""
-    wake_ups: list[WakeUp] = []
-    for told, outcome in zip(group, outcomes, strict=True):
+def _answer(group: Sequence[_Caller], outcomes: Sequence[Recorded | Exception]) -> None:
+    """Notifications of a caller that has gone meanwhile go to the next."""
+    notifications: list[Notification] = []
+    for caller, outcome in zip(group, outcomes, strict=True):
         if isinstance(outcome, Exception):
-            if not told.answer.done():
-                told.answer.set_exception(outcome)
+            if not caller.answer.done():
+                caller.answer.set_exception(outcome)
             continue
-        wake_ups += outcome.wake_ups
-        if not told.answer.done():
-            told.answer.set_result(replace(outcome, wake_ups=wake_ups))
-            wake_ups = []
+        notifications += outcome.notifications
+        if not caller.answer.done():
+            caller.answer.set_result(replace(outcome, notifications=notifications))
+            notifications = []

@@ -69,7 +69,7 @@ SELECT checkout_id, student_id, book_id, checkout_date FROM checkouts
 WHERE checkout_id = ANY(%(ids)s::text[]);
 
 -- name: move_checkouts
--- A loan whose own id is now told with another student, book or date: the old row goes.
+-- A loan whose own id now comes with another student, book or date: the old row goes.
 DELETE FROM checkouts c
 USING unnest(%(checkout_ids)s::text[], %(student_ids)s::text[], %(book_ids)s::text[],
              %(checkout_dates)s::date[]) AS n (checkout_id, student_id, book_id, checkout_date)

@@ -3,7 +3,7 @@
 DELETE FROM attempts WHERE ended_at < now() - make_interval(days => %(days)s);
 
 -- name: prune_events
--- Accepted events older than the retention, with their effects. Their ids may be told again then.
+-- Accepted events older than the retention, with their effects. Their ids may come again then.
 DELETE FROM events WHERE received_at < now() - make_interval(days => %(days)s);
 
 -- name: prune_runs

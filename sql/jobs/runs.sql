@@ -14,7 +14,7 @@ UPDATE runs SET
     state = CASE WHEN cancel THEN 'cancelled' WHEN attempts >= %(max_attempts)s THEN 'failed'
                  ELSE 'running' END,
     finished_at = CASE WHEN cancel OR attempts >= %(max_attempts)s THEN now() END,
-    error = CASE WHEN attempts >= %(max_attempts)s THEN 'its worker vanished on each attempt' END,
+    error = CASE WHEN attempts >= %(max_attempts)s THEN 'the worker was lost on each attempt' END,
     lease_token = %(token)s,
     lease_until = now() + make_interval(secs => %(lease_seconds)s),
     started_at = coalesce(started_at, now()), attempts = attempts + 1,

@@ -56,7 +56,7 @@ WHERE firing_id = %(firing_id)s;
 UPDATE job_runs f SET
     state = CASE WHEN attempts >= %(max_attempts)s THEN 'failed' ELSE 'queued' END,
     finished_at = CASE WHEN attempts >= %(max_attempts)s THEN now() END,
-    error = %(vanished)s, last_sent = '-infinity'
+    error = %(lost_worker)s, last_sent = '-infinity'
 WHERE state = 'running' AND started_at < now() - make_interval(secs => %(silent_s)s)
   AND NOT EXISTS (
     SELECT FROM workers w

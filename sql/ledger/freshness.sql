@@ -1,4 +1,4 @@
--- name: raise_wanted
+-- name: mark_stale
 -- Something changed: each key wants one more run. A dead key gets a new chance. Keys of a kind
 -- that waits are not due until they are called. Sorted, so that transactions that raise the same
 -- keys lock them in the same order.
@@ -28,8 +28,8 @@ WITH gone AS (DELETE FROM freshness WHERE kind = ANY(%(kinds)s) AND key = ANY(%(
      unlinked AS (DELETE FROM effects WHERE kind = ANY(%(kinds)s) AND key = ANY(%(keys)s))
 DELETE FROM attempts WHERE kind = ANY(%(kinds)s) AND key = ANY(%(keys)s);
 
--- name: claim_suspect
--- One key whose last worker vanished with it, which is noted as an attempt. Claimed alone: if it is
+-- name: claim_orphan
+-- One key whose last worker was lost with it, which is noted as an attempt. Claimed alone: if it is
 -- what kills workers, it takes no other key along. Those that were lost least often come first:
 -- they are most likely innocent, and need not wait until the others are dead.
 WITH due AS (
@@ -39,9 +39,9 @@ WITH due AS (
       AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
     ORDER BY attempts, stale_since LIMIT 1
     FOR UPDATE SKIP LOCKED
-), vanished AS (
+), lost AS (
     INSERT INTO attempts (kind, key, wanted, worker, started_at, error)
-    SELECT kind, key, wanted, leased_by, leased_at, %(vanished)s FROM due
+    SELECT kind, key, wanted, leased_by, leased_at, %(lost_worker)s FROM due
 )
 UPDATE freshness f SET
     lease_token = %(token)s,
@@ -133,7 +133,7 @@ FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(errors)s::text[], %(trace
             %(raised)s::bigint[]) AS attempt (key, wanted, error, traceback, raised_wanted);
 
 -- name: bury_lost
--- Keys whose last worker vanished with them once too often. A deployment that was rolled back may
+-- Keys whose last worker was lost with them once too often. A deployment that was rolled back may
 -- have left keys of kinds that are unknown here.
 WITH lost AS (
     SELECT kind, key, leased_by, leased_at FROM freshness
@@ -164,7 +164,7 @@ WITH overdue AS (
 )
 UPDATE freshness f SET last_sent = now()
 FROM overdue WHERE f.kind = overdue.kind AND f.key = overdue.key
-RETURNING f.kind, f.key, f.lease_token IS NOT NULL AS suspect;
+RETURNING f.kind, f.key, f.lease_token IS NOT NULL AS orphan;
 
 -- name: resend_stale
 -- Let the reconciler's next pass send whatever is stale: nobody else has. Whoever works on a key

@@ -1,5 +1,5 @@
--- name: raise_slice
--- Raise a slice of the keys of a kind, in key order; returns where the next slice begins.
+-- name: mark_slice
+-- Make a slice of the keys of a kind stale, in key order; returns where the next slice begins.
 WITH slice AS (
     SELECT key FROM freshness WHERE kind = %(kind)s AND key > %(after)s ORDER BY key LIMIT %(most)s
     FOR UPDATE

@@ -1,4 +1,4 @@
--- name: call_waiting
+-- name: release_held
 -- Let the stalest waiting keys be due.
 WITH called AS (
     SELECT kind, key FROM freshness
@@ -11,7 +11,7 @@ UPDATE freshness f SET not_before = now(), last_sent = now()
 FROM called WHERE f.kind = called.kind AND f.key = called.key
 RETURNING f.key;
 
--- name: call_named
+-- name: release_named
 -- Let the named keys be due if they are stale.
 UPDATE freshness SET not_before = now(), last_sent = now()
 WHERE kind = %(kind)s AND key = ANY(%(keys)s) AND wanted > done AND dead_at IS NULL

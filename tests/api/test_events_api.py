@@ -305,7 +305,7 @@ def test_the_chain_of_an_event_names_what_it_made_stale(client: TestClient) -> N
     assert stale() == {"S1"}
 
 
-def test_an_event_that_is_not_known_or_no_uuid_is_told_so(client: TestClient) -> None:
+def test_an_event_that_is_not_known_or_no_uuid_is_answered_so(client: TestClient) -> None:
     answer = client.get(f"/events/{uuid4()}")
     assert (answer.status_code, answer.json()["reason"]) == (404, "unknown_event")
     answer = client.get("/events/first")

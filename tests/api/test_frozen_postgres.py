@@ -1,4 +1,4 @@
-"""A Postgres that does not answer: who asks is told in time; what is told again counts once."""
+"""A Postgres that does not answer: who asks is answered in time; what is sent again counts once."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def frozen_sessions() -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_whoever_asks_is_answered_and_an_event_that_is_told_again_counts_once(
+def test_whoever_asks_is_answered_and_an_event_that_is_sent_again_counts_once(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = {"event_type": "student_added", "student_id": "S1", "event_id": str(uuid4())}
@@ -45,8 +45,8 @@ def test_whoever_asks_is_answered_and_an_event_that_is_told_again_counts_once(
     monkeypatch.setattr(group_commit, "ANSWER_S", 1)
     monkeypatch.setattr(quick_reads, "ANSWER_S", 1)
     with frozen_sessions():
-        told = client.post("/events", json=event)
-        assert (told.status_code, told.json()["detail"]) == (
+        answer = client.post("/events", json=event)
+        assert (answer.status_code, answer.json()["detail"]) == (
             503,
             "Postgres gave no answer in time; tell it again, with an event_id of your own",
         )

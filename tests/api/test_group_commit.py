@@ -27,7 +27,7 @@ BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 @contextmanager
 def nobody_commits() -> Iterator[None]:
-    """What is told meanwhile waits."""
+    """What arrives meanwhile waits."""
     with connect() as somebody, somebody.transaction():
         somebody.execute("LOCK TABLE students, books IN SHARE ROW EXCLUSIVE MODE")
         yield
@@ -53,11 +53,11 @@ def test_who_comes_while_others_are_committed_is_the_next_group(stores: None) ->
                 await asyncio.sleep(0.01)
         return await asyncio.gather(first, *others)
 
-    told = asyncio.run(tell_all())
+    answers = asyncio.run(tell_all())
     assert rows("SELECT count(*) FROM students") == [(20,)]
-    assert [len(each.event_ids) for each in told] == [1] * 20
-    # One message wakes a worker for each group.
-    assert [len(each.wake_ups) for each in told] == [1, 1] + [0] * 18
+    assert [len(each.event_ids) for each in answers] == [1] * 20
+    # One message notifications a worker for each group.
+    assert [len(each.notifications) for each in answers] == [1, 1] + [0] * 18
     assert rows(TRANSACTIONS) == [(2,)]
 
 
@@ -86,22 +86,22 @@ def test_a_caller_that_goes_away_takes_nobody_along(stores: None) -> None:
             going.cancel()
         return [await waiting]
 
-    (told,) = asyncio.run(tell_all())
-    assert len(told.wake_ups) == 1, "the first caller of the group did not live to send it"
+    (answers,) = asyncio.run(tell_all())
+    assert len(answers.notifications) == 1, "the first caller of the group did not live to send it"
     assert {key for (key,) in rows("SELECT student_id FROM students")} == {"S1", "S2"}
 
 
-def test_when_no_commit_can_begin_everybody_is_told(stores: None) -> None:
+def test_when_no_commit_can_begin_everybody_hears_it(stores: None) -> None:
     async def tell_all() -> list[Recorded | BaseException]:
         commits = GroupCommit()
         commits.thread.shutdown()
-        told = (commits.record([student(f"S{n}")]) for n in range(3))
-        return await asyncio.gather(*told, return_exceptions=True)
+        answers = (commits.record([student(f"S{n}")]) for n in range(3))
+        return await asyncio.gather(*answers, return_exceptions=True)
 
     assert [type(each) for each in asyncio.run(tell_all())] == [RuntimeError] * 3
 
 
-def test_who_gets_no_answer_is_told_to_tell_it_again(
+def test_who_gets_no_answer_is_asked_to_send_it_again(
     stores: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "ANSWER_S", 0.5)
@@ -113,13 +113,13 @@ def test_who_gets_no_answer_is_told_to_tell_it_again(
             while commits.commits is None or commits.waiting:
                 await asyncio.sleep(0.01)
             second = commits.record([student("S1")])
-            told = await asyncio.gather(first, second, return_exceptions=True)
+            answers = await asyncio.gather(first, second, return_exceptions=True)
         assert commits.commits is not None
         await commits.commits
-        return list(told)
+        return list(answers)
 
-    told = asyncio.run(tell_all())
-    assert [each.status for each in told if isinstance(each, Problem)] == [503, 503]
+    answers = asyncio.run(tell_all())
+    assert [each.status for each in answers if isinstance(each, Problem)] == [503, 503]
     assert rows("SELECT student_id FROM students") == [("S0",)], "the second had not begun"
 
 
@@ -131,8 +131,8 @@ def test_when_there_is_no_connection_nobody_waits_for_it_twice(
 
     async def tell_all(count: int) -> list[Recorded | BaseException]:
         commits = GroupCommit()
-        told = (commits.record([student(f"S{n}")]) for n in range(count))
-        return await asyncio.gather(*told, return_exceptions=True)
+        answers = (commits.record([student(f"S{n}")]) for n in range(count))
+        return await asyncio.gather(*answers, return_exceptions=True)
 
     taken = [pool.getconn() for _ in range(pool.max_size)]
     refused = asyncio.run(tell_all(3 * MOST_LISTS))
@@ -143,15 +143,15 @@ def test_when_there_is_no_connection_nobody_waits_for_it_twice(
     assert [type(each) for each in asyncio.run(tell_all(3))] == [Recorded] * 3
 
 
-def test_a_committed_event_is_answered_while_whoever_has_to_know_of_it_cannot_be_told(
+def test_a_committed_event_is_answered_while_whoever_has_to_know_of_it_cannot_be_reached(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reachable = threading.Event()
     monkeypatch.setattr(events, "TELL_S", 0.2)
     monkeypatch.setattr(events, "_tell", lambda *_: reachable.wait(60))
     with ThreadPoolExecutor(8) as threads:
-        told = [threads.submit(client.post, "/events", json=post(f"S{n}")) for n in range(8)]
-        assert [each.result(50).status_code for each in told] == [202] * 8
+        answers = [threads.submit(client.post, "/events", json=post(f"S{n}")) for n in range(8)]
+        assert [each.result(50).status_code for each in answers] == [202] * 8
     assert not reachable.is_set()
     reachable.set()
     assert rows("SELECT count(*) FROM students") == [(8,)]
@@ -162,7 +162,7 @@ def post(student_id: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "event",
     [
         {"event_type": "student_deleted", "student_id": "S1"},
         {"events": [post(f"L{n}") for n in range(501)]},
@@ -176,12 +176,12 @@ def post(student_id: str) -> dict[str, object]:
     ids=["a deletion, which may wait for the graph", "a list of many values", "a large body"],
 )
 def test_what_has_a_transaction_of_its_own_keeps_no_group_waiting(
-    client: TestClient, told: dict[str, object]
+    client: TestClient, event: dict[str, object]
 ) -> None:
     assert client.post("/events", json=post("S1")).status_code == 202
     with ThreadPoolExecutor(2) as threads:
         with nobody_commits():
-            alone = threads.submit(client.post, "/events", json=told)
+            alone = threads.submit(client.post, "/events", json=event)
             eventually(lambda: rows(BLOCKED) == [(1,)])
             other = {"event_type": "post_deleted", "post_id": "P1"}
             assert threads.submit(client.post, "/events", json=other).result(60).status_code == 202

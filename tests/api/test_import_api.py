@@ -75,7 +75,7 @@ def test_curl_may_send_a_file_without_saying_what_it_is(client: TestClient) -> N
     assert len(loans()) == 1
 
 
-def test_a_wrong_header_is_told_by_column_and_nothing_is_stored(client: TestClient) -> None:
+def test_a_wrong_header_is_sent_by_column_and_nothing_is_stored(client: TestClient) -> None:
     answer = post(client, "students", f"{STUDENTS},shoe_size", "S1,4,,,,,38")
     problem = problem_of(answer)
     assert answer.status_code == 422
@@ -103,7 +103,7 @@ def test_bodies_that_are_no_table_are_refused(client: TestClient) -> None:
     assert stored() == 0
 
 
-def test_a_table_that_does_not_exist_is_told_with_those_that_do(client: TestClient) -> None:
+def test_a_table_that_does_not_exist_is_sent_with_those_that_do(client: TestClient) -> None:
     problem = problem_of(post(client, "teachers", STUDENTS))
     assert (problem["status"], problem["reason"]) == (404, "unknown_table")
     assert "catalog, students, checkouts" in problem["detail"]

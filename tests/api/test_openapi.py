@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from api import OPERATIONS
 from routes.api.events import BODY as EVENTS
-from tests.facts import borrowed, change, record, student, told
+from tests.facts import borrowed, change, fact, record, student
 from tests.platform import acted, recompute_all
 from tests.work_off import work_off
 from workers.students.recompute import recompute_student
@@ -170,12 +170,12 @@ def test_a_body_with_either_of_two_fields_is_described_as_such(document: Json) -
 def library() -> str:
     """Students in every state, one of them with neighbours; returns the id of an event."""
     record(
-        told("book_added", book_id="B1", title="One", genre=["fantasy"], reading_level=3.5),
+        fact("book_added", book_id="B1", title="One", genre=["fantasy"], reading_level=3.5),
         student("S3"),
     )
     event_ids = record(borrowed("S1"), borrowed("S2")).event_ids
     recompute_student("S1")
-    work_off(record(told("post_added", post_id="B", text="a fox"), acted("S1", "B")).wake_ups)
+    work_off(record(fact("post_added", post_id="B", text="a fox"), acted("S1", "B")).notifications)
     recompute_all()
     change("INSERT INTO student_similarity (a, b, sim) VALUES ('S1', 'S2', 0.5)")
     record(student("S2", age=9), student("S4"))

@@ -144,12 +144,12 @@ def test_a_queue_is_paused_and_resumed_over_http_and_nothing_is_lost(client: Tes
         **{"queue": "live", "paused": True, "changed": True}
     }
     assert client.post("/queues/live/pause").json()["changed"] is False
-    wakes = record_events([checkout("S1", "B1")]).wake_ups
-    work_off(wakes)
+    notifications = record_events([checkout("S1", "B1")]).notifications
+    work_off(notifications)
     assert queue(client)["paused"] is True
     assert client.get("/students/S1").json()["freshness"]["embedding"]["fresh"] is False
     assert client.post("/queues/live/resume").json()["paused"] is False
-    work_off(wakes)
+    work_off(notifications)
     assert client.get("/students/S1").json()["freshness"]["embedding"]["fresh"] is True
 
 
@@ -204,22 +204,22 @@ def test_a_disabled_job_has_no_next_run(client: TestClient) -> None:
     assert client.post("/schedules/nothing/disable").status_code == 404
 
 
-def told() -> list[tuple[object, object]]:
+def logged() -> list[tuple[object, object]]:
     with structlog.testing.capture_logs() as lines:
         watch_freshness()
     return [(line["event"], line["kind"]) for line in lines]
 
 
-def test_a_broken_limit_is_told_once_and_so_is_its_end(
+def test_a_broken_limit_is_logged_once_and_so_is_its_end(
     client: TestClient, configure: Callable[..., None]
 ) -> None:
     configure(FRESHNESS_LIMITS="student_embedding=10, student_neighbors=3600")
-    assert told() == []
-    wakes = record_events([checkout("S1", "B1")]).wake_ups
-    assert told() == []
+    assert logged() == []
+    notifications = record_events([checkout("S1", "B1")]).notifications
+    assert logged() == []
     change("UPDATE freshness SET stale_since = now() - interval '11 s'")
-    assert told() == [("freshness_broken", "student_embedding")]
-    assert told() == []
+    assert logged() == [("freshness_broken", "student_embedding")]
+    assert logged() == []
     assert broken_since().keys() == {"student_embedding"}
     kinds = {each["kind"]: each for each in client.get("/freshness").json()["kinds"]}
     assert kinds["student_embedding"]["ok"] is False
@@ -228,10 +228,10 @@ def test_a_broken_limit_is_told_once_and_so_is_its_end(
         3600,
     )
     assert 'freshness_broken_total{kind="student_embedding"} 1.0' in client.get("/metrics").text
-    work_off(wakes)
-    assert told() == [("freshness_mended", "student_embedding")]
+    work_off(notifications)
+    assert logged() == [("freshness_mended", "student_embedding")]
     change("UPDATE freshness SET dead_at = now() WHERE kind = 'student_neighbors'")
-    assert told() == [("freshness_broken", "student_neighbors")]
+    assert logged() == [("freshness_broken", "student_neighbors")]
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def a_minute_passes() -> None:
 def test_rates_and_latencies_are_made_of_a_row_per_minute(client: TestClient) -> None:
     a_minute_passes()
     assert queue(client)["per_minute"] is None
-    work_off(record_events([checkout("S1", "B1"), checkout("S2", "B2")]).wake_ups)
+    work_off(record_events([checkout("S1", "B1"), checkout("S2", "B2")]).notifications)
     MESSAGES.add(4, queue="live", actor="a", outcome="done")
     MESSAGES.add(2, queue="live", actor="b", outcome="failed")
     MESSAGES.add(9, queue="batch", actor="c", outcome="done")

@@ -24,7 +24,7 @@ END_OTHERS = """
 """
 
 
-def test_a_read_that_gets_no_answer_is_told_so_and_the_process_still_says_how_it_is(
+def test_a_read_that_gets_no_answer_is_sent_so_and_the_process_still_says_how_it_is(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 2 * quick_connections()
@@ -80,7 +80,7 @@ def test_a_read_after_postgres_ended_every_session_is_answered(client: TestClien
         assert client.get("/students/S1").status_code == 404
 
 
-def test_a_read_whose_session_ends_meanwhile_is_told_that_postgres_is_down(
+def test_a_read_whose_session_ends_meanwhile_is_sent_that_postgres_is_down(
     client: TestClient,
 ) -> None:
     with ThreadPoolExecutor(1) as threads, connect() as somebody, somebody.transaction():

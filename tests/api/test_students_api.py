@@ -5,7 +5,7 @@ from uuid import UUID
 
 from starlette.testclient import TestClient
 
-from tests.facts import all_fresh, borrowed, change, record, rows, stale, student, told
+from tests.facts import all_fresh, borrowed, change, fact, record, rows, stale, student
 from workers.students.recompute import recompute_student
 
 NEVER = {"fresh": False, "stale_since": None, "updated_at": None, "last_event": None, "error": None}
@@ -48,7 +48,7 @@ def test_a_student_who_was_never_worked_on_has_no_profile(client: TestClient) ->
 
 def test_a_student_who_was_worked_on_shows_profile_level_and_freshness(client: TestClient) -> None:
     events = record(
-        told("book_added", book_id="B1", title="One", genre=["fantasy"], reading_level=3.5),
+        fact("book_added", book_id="B1", title="One", genre=["fantasy"], reading_level=3.5),
         borrowed(),
     ).event_ids
     recompute_student("S1")
@@ -134,7 +134,7 @@ def test_a_wish_for_a_recompute_is_an_event_to_follow_and_revives_the_dead(
     assert states["student_embedding"] == "fresh"
 
 
-def test_an_unknown_student_is_told_so_and_nothing_is_noted(client: TestClient) -> None:
+def test_an_unknown_student_is_sent_so_and_nothing_is_noted(client: TestClient) -> None:
     for path in ("/students/S9", "/students/S9/neighbors", "/students/S9%2Fneighbors"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["reason"]) == (404, "unknown_student")
@@ -146,7 +146,7 @@ def test_an_unknown_student_is_told_so_and_nothing_is_noted(client: TestClient) 
 
 
 def test_a_deleted_student_is_unknown_at_once(client: TestClient) -> None:
-    record(student("S1"), told("student_deleted", student_id="S1"))
+    record(student("S1"), fact("student_deleted", student_id="S1"))
     assert client.get("/students/S1").status_code == 404
 
 

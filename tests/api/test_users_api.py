@@ -58,8 +58,8 @@ def test_a_deleted_user_is_not_read_from_redis_before_a_worker_has_been_there(
     record(acted("U", "P0"))
     recompute_all()
     assert ask(client, "U", "embedding")["user_id"] == "U"
-    told = client.post("/events", json={"event_type": "user_deleted", "user_id": "U"})
-    assert told.status_code == 202
+    answer = client.post("/events", json={"event_type": "user_deleted", "user_id": "U"})
+    assert answer.status_code == 202
     assert ask(client, "U", "embedding")[0] == 404
 
 
@@ -82,7 +82,7 @@ def test_there_is_a_reason_code_where_there_is_no_vector(client: TestClient) -> 
 def test_similar_users_are_those_that_numpy_finds(client: TestClient) -> None:
     chance = np.random.default_rng(3)
     vectors = {f"P{n}": chance.standard_normal(384).clip(-2, 2) for n in range(60)}
-    work_off(record(*(given_post(key, v) for key, v in vectors.items())).wake_ups)
+    work_off(record(*(given_post(key, v) for key, v in vectors.items())).notifications)
     record(
         *(acted(f"U{n:02}", f"P{chance.integers(60)}", "view_post") for n in range(40)),
         *(acted(f"U{n:02}", f"P{chance.integers(60)}", "like_post") for n in range(40)),
@@ -110,7 +110,7 @@ def test_recommendations_are_ranked_by_a_score_that_its_terms_add_up_to(
                 given_post(f"R{n}", vector(0.5, n / 8), created_at=now - timedelta(days=20 - 2 * n))
                 for n in range(10)
             ),
-        ).wake_ups
+        ).notifications
     )
     record(acted("U", "liked"), acted("other", "R3", "share_post"), acted("other", "R4"))
     recompute_all()
@@ -139,7 +139,7 @@ def test_recommendations_are_ranked_by_a_score_that_its_terms_add_up_to(
 
 
 def test_seen_hidden_and_deleted_posts_are_not_recommended(client: TestClient) -> None:
-    work_off(record(*(given_post(f"P{n}", vector(1, n / 10)) for n in range(8))).wake_ups)
+    work_off(record(*(given_post(f"P{n}", vector(1, n / 10)) for n in range(8))).notifications)
     record(acted("U", "P0"))
     recompute_all()
     assert recommended(client, "U") == [f"P{n}" for n in range(1, 8)]
@@ -154,8 +154,8 @@ def test_who_has_seen_everything_near_gets_what_is_farther(
     configure(RECOMMENDATION_CANDIDATES=5)
     near = [given_post(f"near{n:03}", vector(1, n / 1000)) for n in range(300)]
     far = [given_post(f"far{n}", vector(0.1, 0.5 + n / 10)) for n in range(3)]
-    wake_ups = record(*near, *far).wake_ups
-    work_off(wake_ups)
+    notifications = record(*near, *far).notifications
+    work_off(notifications)
     record(*(acted("U", f"near{n:03}") for n in range(300)))
     recompute_all()
     assert recommended(client, "U") == ["far0", "far1", "far2"]
@@ -172,7 +172,7 @@ def test_users_without_a_vector_get_what_is_popular_and_new(
             given_post("fresh", axis(1), created_at=now),
             given_post("stale", axis(2), created_at=now - timedelta(days=60)),
             given_post("seen", axis(3), created_at=now),
-        ).wake_ups
+        ).notifications
     )
     record(*(acted(f"V{n}", "hot", "share_post") for n in range(9)), acted("new", "seen"))
     score_posts()
@@ -288,7 +288,7 @@ def test_similar_users_are_found_by_an_index_once_there_are_many(
 ) -> None:
     monkeypatch.setattr(index, "LEAST_USERS", 50)
     monkeypatch.setattr(index, "USERS_PER_LIST", 10)
-    work_off(record(*(given_post(f"P{n}", vector(1, n / 40)) for n in range(60))).wake_ups)
+    work_off(record(*(given_post(f"P{n}", vector(1, n / 40)) for n in range(60))).notifications)
     record(*(acted(f"U{n:02}", f"P{n}") for n in range(60)))
     with connect() as conn:
         assert not index.index_users(conn)

@@ -59,7 +59,7 @@ def test_every_metric_that_a_rule_asks_for_is_there(
 
 def test_every_metric_that_the_rules_of_the_cluster_ask_for_is_there(client: TestClient) -> None:
     register_job("prune_history", "30 3 * * *")
-    work_off(record_events([checkout("S1", "B1")]).wake_ups)
+    work_off(record_events([checkout("S1", "B1")]).notifications)
     client.get("/queues")
     scraped = client.get("/metrics").text
     there = set(re.findall(r"^(\w+)\{", scraped, re.MULTILINE))

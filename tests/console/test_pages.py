@@ -18,14 +18,14 @@ from routes.console.views import PAGES
 from routes.http import access
 from tests.api.test_access import API_KEYS, SECRETS
 from tests.collection import Documents, work_run
-from tests.facts import borrowed, change, record, rows, told
+from tests.facts import borrowed, change, fact, record, rows
 from tests.platform import acted, posts, recompute_all
 from tests.work_off import work_off
 from workers.core.api_keys import Role
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind
 from workers.jobs.schedules import register_job
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 from workers.students import recompute as work
 
 HOSTILE = "<script>alert(1)</script>"
@@ -64,7 +64,7 @@ def filled(path: str) -> str:
 @pytest.fixture
 def library(keyed: TestClient) -> TestClient:
     register_job("prune_history", "30 3 * * *")
-    record(told("book_added", book_id="B1", title="One", genre=["poetry"]), borrowed("S1"))
+    record(fact("book_added", book_id="B1", title="One", genre=["poetry"]), borrowed("S1"))
     work.recompute_student("S1")
     return keyed
 
@@ -308,9 +308,9 @@ def test_without_redis_the_overview_says_so_and_the_queues_page_too(
 def test_the_page_of_a_student_shows_profile_vector_neighbours_and_events(
     client: TestClient,
 ) -> None:
-    record(told("book_added", book_id="B1", title="One", genre=["poetry"]))
+    record(fact("book_added", book_id="B1", title="One", genre=["poetry"]))
     record(borrowed("S1"), borrowed("S2"))
-    work_off([WakeUp(Kind.student_embedding, "S1")])
+    work_off([Notification(Kind.student_embedding, "S1")])
     text = client.get("/console/keys/S1").text
     for shown in (">poetry<", "/console/keys/S2", "<dt>Norm</dt><dd>1.0000</dd>", "checkout_added"):
         assert shown in text, shown
@@ -321,7 +321,7 @@ def test_the_page_of_a_user_shows_vector_likeness_and_why_there_is_none(
     client: TestClient,
 ) -> None:
     posts()
-    record(acted("U1", "P0"), acted("U2", "P0"), acted("U3", "nobody has told of it"))
+    record(acted("U1", "P0"), acted("U2", "P0"), acted("U3", "nobody has named it"))
     assert "when the schedule calls it" in client.get("/console/keys/U1").text
     recompute_all()
     text = client.get("/console/keys/U1").text

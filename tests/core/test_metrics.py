@@ -120,7 +120,7 @@ close_stores()
     assert value("embedding_generation_duration_ms_sum", model="m") == 6
 
 
-def test_counts_are_kept_while_redis_takes_none_and_told_once_afterwards(value: Value) -> None:
+def test_counts_are_kept_while_redis_takes_none_and_added_once_afterwards(value: Value) -> None:
     KEYS_DONE.add(3, kind="student_embedding")
     client = stores().redis
     client.config_set("maxmemory", 1)

@@ -111,7 +111,7 @@ def test_an_event_becomes_a_fresh_embedding_over_tls(tls_url: str, log_directory
         eventually(lambda: ready(client), lambda: logs(log_directory))
         event = checkout("S1", "B1").model_dump(mode="json", exclude_unset=True)
         assert client.post("/events", json=event).status_code == 202
-        # No scheduler runs, so it was the wake-up that brought the worker there.
+        # No scheduler runs, so it was the notification that brought the worker there.
         eventually(lambda: fresh("S1"), lambda: logs(log_directory))
         assert len(provider.inputs) == 1
         assert rows("SELECT student_id, model FROM student_embeddings") == [
@@ -121,7 +121,7 @@ def test_an_event_becomes_a_fresh_embedding_over_tls(tls_url: str, log_directory
         with redis_client(tls_url) as store:
             assert store.keys("provider:limits*")
         eventually(lambda: "embeddings_generated_total{" in client.get("/metrics").text)
-    assert "wake_ups_not_sent" not in logs(log_directory)
+    assert "notifications_not_sent" not in logs(log_directory)
     assert "Traceback" not in logs(log_directory)
 
 
@@ -137,7 +137,7 @@ def ready(client: httpx.Client) -> bool:
 
 
 def test_the_reconciler_sends_over_tls_what_is_overdue(tls_url: str, log_directory: Path) -> None:
-    record_events([book("B1", "One"), checkout("S1", "B1")])  # and nobody sends the wake-ups
+    record_events([book("B1", "One"), checkout("S1", "B1")])  # and nobody sends the notifications
     change("UPDATE freshness SET last_sent = now() - interval '1 hour'")
     with running_lines(
         log_directory,

@@ -58,7 +58,7 @@ def test_every_codec_gives_back_what_it_was_given(codec: Codec, dimensions: int)
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_heads_are_read_from_the_beginning_of_values_and_gaps_are_told(codec: Codec) -> None:
+def test_heads_are_read_from_the_beginning_of_values_and_gaps_are_reported(codec: Codec) -> None:
     values = encoded(codec, vectors(3, 300))
     beginnings = [values[0][: head_bytes(codec)], b"", None, values[2][: head_bytes(codec)]]
     heads = read_heads(beginnings)

@@ -315,7 +315,7 @@ def test_an_edited_text_that_fails_keeps_the_vector_that_was_there(
     assert (failures(), stored()) == ({"A": "refused"}, {"A"})
 
 
-def test_a_batch_whose_worker_vanished_is_done_by_another_after_its_lease(
+def test_a_batch_whose_worker_was_lost_is_done_by_another_after_its_lease(
     documents: Documents, configure: Configure
 ) -> None:
     documents.add_many(5)
@@ -344,7 +344,7 @@ def test_a_batch_that_kills_its_workers_is_given_up_and_the_others_are_done(
     work_on(run_id)
     run = read_run(run_id)
     assert (run.state, len(stored())) == ("failed", 20)
-    assert "worker vanished" in (run.error or "")
+    assert "worker was lost" in (run.error or "")
     assert count_batches(run_id).batches_done == 2
     resume_run(run_id)
     work_on(run_id)

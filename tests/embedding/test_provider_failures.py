@@ -16,12 +16,12 @@ from workers.ingest.record import record_events
 from workers.ledger import freshness
 from workers.ledger.attempt import attempt
 from workers.ledger.contract import summarize
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 from workers.students.recompute import recompute_batch
 
 EMBEDDING = Kind.student_embedding
 ERROR, ATTEMPTS, DEAD_AT = "error", "attempts", "dead_at"
-ANY = [WakeUp(EMBEDDING, "S1")]
+ANY = [Notification(EMBEDDING, "S1")]
 Configure = Callable[..., None]
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -96,7 +96,7 @@ def test_a_text_that_breaks_the_provider_dies_alone_after_its_last_attempt(
     server.breaking.add("Title 7")
     recorded = record_events([checkout(f"S{n}", f"B{n}") for n in range(20)])
     for _ in range(2):
-        work_off(recorded.wake_ups)
+        work_off(recorded.notifications)
         end_pauses()
     assert stored_vectors() == {f"S{n}" for n in range(20)} - {"S7"}
     dead = {key: row for key, row in ledger(EMBEDDING, ERROR, DEAD_AT).items() if row[1]}
@@ -110,7 +110,7 @@ def test_a_retry_after_is_honoured_by_all_workers_and_burns_no_attempt(
     server.fail_next(Fault("status", 429, retry_after="30"))
     work_off(ANY)
     record_events([checkout("S2", "B2")])
-    work_off([WakeUp(EMBEDDING, "S2")])
+    work_off([Notification(EMBEDDING, "S2")])
     assert len(server.requests) == 1
     waits = dict(
         rows("SELECT key, extract(epoch FROM not_before - now()) BETWEEN 10 AND 30 FROM freshness")
@@ -135,7 +135,7 @@ def test_one_refused_text_of_fifty_is_dead_with_the_reason_and_the_others_are_st
         [checkout("bad", "bad"), *(checkout(s, f"B{n}") for n, s in enumerate(readers))]
     )
     embeddings_server.refused.add("FORBIDDEN")
-    work_off(recorded.wake_ups)
+    work_off(recorded.notifications)
     assert stored_vectors() == set(readers)
     dead = {key: row for key, row in ledger(EMBEDDING, ERROR, DEAD_AT).items() if row[1]}
     assert list(dead) == ["bad"]
@@ -147,7 +147,7 @@ def test_one_refused_text_of_fifty_is_dead_with_the_reason_and_the_others_are_st
     ((trace,),) = rows("SELECT traceback FROM attempts WHERE error IS NOT NULL")
     assert "ProviderRefusedError" in trace
     record_events([book("bad", "A decent book")])
-    work_off([WakeUp(EMBEDDING, "bad")])
+    work_off([Notification(EMBEDDING, "bad")])
     assert stored_vectors() == {*readers, "bad"}
 
 

@@ -83,7 +83,7 @@ class Front:
         theirs.close()
 
     def tell(self, events: Sequence[Event], *, dies: bool = False) -> int:
-        """Record events and wake the workers; returns how many were duplicates.
+        """Record events and notify the workers; returns how many were duplicates.
 
         Args:
             dies: SIGKILL between the commit and the messages, so that nobody answers.
@@ -132,11 +132,11 @@ def _front(environment: dict[str, str], log: Path, pipe: Connection) -> None:
 
 
 def _tell(events: list[Event], dies: bool) -> int:
-    from actors.notify import send
+    from actors.notify import notify
     from workers.ingest.record import record_events
 
     recorded = record_events(events)
     if dies:
         os.kill(os.getpid(), signal.SIGKILL)
-    send(recorded.wake_ups)
+    notify(recorded.notifications)
     return recorded.duplicates

@@ -26,7 +26,7 @@ def assert_it_happened_once(event_id: UUID) -> None:
     assert_derived_is_right()
 
 
-def test_an_event_told_again_is_a_duplicate_even_when_it_took_effect_and_the_api_was_killed(
+def test_an_event_sent_again_is_a_duplicate_even_when_it_took_effect_and_the_api_was_killed(
     cluster: Cluster,
 ) -> None:
     web, _, _ = cluster.start_all()
@@ -48,7 +48,7 @@ def test_an_event_told_again_is_a_duplicate_even_when_it_took_effect_and_the_api
     assert_it_happened_once(event_id)
 
 
-def test_two_apis_that_are_told_the_same_event_at_once_accept_it_once(cluster: Cluster) -> None:
+def test_two_apis_that_are_sent_the_same_event_at_once_accept_it_once(cluster: Cluster) -> None:
     cluster.start_web()
     other_port = free_port()
     other = cluster.start("web", PORT=other_port)
@@ -69,7 +69,10 @@ def test_two_apis_that_are_told_the_same_event_at_once_accept_it_once(cluster: C
         eventually(lambda: storing("INSERT INTO events") == 2, cluster.output)
         lock.rollback()
         answers = [answer.result().json() for answer in asked]
-    assert sorted((told["accepted"], told["duplicates"]) for told in answers) == [(0, 1), (1, 0)]
+    assert sorted((each["accepted"], each["duplicates"]) for each in answers) == [
+        (0, 1),
+        (1, 0),
+    ]
     assert event.event_id is not None
     cluster.all_fresh(keys=2)
     assert_it_happened_once(event.event_id)

@@ -52,7 +52,7 @@ def test_events_are_accepted_without_redis_and_take_effect_once_it_is_back(
     cluster.start_all()
     cluster.tell(list(books(3)))
     fail(cluster.servers)
-    # The second finds out by itself that Redis is away, the third is told by the second.
+    # The second finds out by itself that Redis is away, the third hears it from the second.
     for n in range(3):
         assert cluster.tell([checkout(f"S{n}", f"B{n}")])["accepted"] == 1
     assert cluster.get("/health/ready")

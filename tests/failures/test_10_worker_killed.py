@@ -11,7 +11,7 @@ from tests.graph import stored_lists
 from tests.library import books, checkout, rows
 from tests.processes import eventually
 from workers.core.settings import settings
-from workers.ledger.freshness import VANISHED
+from workers.jobs.lease import LOST_WORKER
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,9 @@ def test_the_keys_of_a_killed_worker_run_again_and_readers_see_nothing_half_writ
             assert stored_lists() == before
         worker.start()
         cluster.all_fresh(keys=2 * STUDENTS)
-    noted = rows("SELECT DISTINCT key FROM attempts WHERE kind = %s AND error = %s", kind, VANISHED)
+    noted = rows(
+        "SELECT DISTINCT key FROM attempts WHERE kind = %s AND error = %s", kind, LOST_WORKER
+    )
     assert {key for (key,) in noted} >= lost
     assert stored_lists() != before
     assert_derived_is_right()

@@ -10,7 +10,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
 from tests.library import book, checkout, rows
-from workers.ledger.freshness import VANISHED
+from workers.jobs.lease import LOST_WORKER
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_a_key_that_kills_its_worker_every_time_dies_and_takes_no_other_along(
     cluster.settled()
 
     assert len(killer.killed) == ATTEMPTS
-    reason = f"{VANISHED} on each of {ATTEMPTS} attempts"
+    reason = f"{LOST_WORKER} on each of {ATTEMPTS} attempts"
     assert rows("SELECT kind, key, error FROM freshness WHERE dead_at IS NOT NULL") == [
         ("student_embedding", "S4", reason)
     ]
@@ -61,6 +61,6 @@ def test_a_key_that_kills_its_worker_every_time_dies_and_takes_no_other_along(
         "SELECT split_part(worker, ':', 2)::int, error FROM attempts WHERE key = 'S4'"
         " ORDER BY attempt_id"
     )
-    assert noted == list(zip(killer.killed, [*[VANISHED] * (ATTEMPTS - 1), reason], strict=True))
+    assert noted == list(zip(killer.killed, [*[LOST_WORKER] * (ATTEMPTS - 1), reason], strict=True))
     assert rows("SELECT student_id FROM student_embeddings ORDER BY 1") == [(k,) for k in others]
     assert_derived_is_right()

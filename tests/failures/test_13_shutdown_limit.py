@@ -12,7 +12,7 @@ from tests.failures.truth import assert_derived_is_right
 from tests.library import book, books, checkout, ledger, rows
 from tests.processes import eventually
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import VANISHED
+from workers.jobs.lease import LOST_WORKER
 
 HASTY = {"--worker-shutdown-timeout 20000": "--worker-shutdown-timeout 500"}
 
@@ -42,7 +42,7 @@ def test_a_job_cut_off_by_the_shutdown_limit_is_rerun_and_stores_its_result_once
     assert rows("SELECT last_event::text FROM student_embeddings") == [(event_id,)]
 
     answer.let_go()  # to whom nobody listens any more
-    assert outcomes(Kind.student_embedding) == [("S1", VANISHED), ("S1", None)]
+    assert outcomes(Kind.student_embedding) == [("S1", LOST_WORKER), ("S1", None)]
     assert rows("SELECT xmin, student_embeddings FROM student_embeddings") == before
     assert ledger(Kind.student_embedding, "wanted", "done", "attempts") == {"S1": (1, 1, 0)}
     assert_derived_is_right()
@@ -61,7 +61,7 @@ def test_a_job_cut_off_while_it_writes_leaves_nothing_of_it(cluster: Cluster) ->
     cluster.start_worker()
     cluster.all_fresh(keys=6)
     ends = Counter(outcomes(Kind.student_embedding))
-    assert ends == Counter((f"S{n}", error) for n in range(3) for error in (VANISHED, None))
+    assert ends == Counter((f"S{n}", error) for n in range(3) for error in (LOST_WORKER, None))
     assert_derived_is_right()
 
 

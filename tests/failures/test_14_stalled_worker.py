@@ -13,7 +13,7 @@ from tests.failures.truth import assert_derived_is_right
 from tests.library import book, books, checkout, ledger, rows
 from tests.processes import eventually
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import VANISHED
+from workers.jobs.lease import LOST_WORKER
 
 
 def the_worker() -> str:
@@ -51,7 +51,7 @@ def test_a_worker_that_wakes_up_with_an_answer_after_its_lease_was_taken_writes_
     assert rows("SELECT last_event::text FROM student_embeddings") == [(event_id,)]
     stored = rows("SELECT xmin, e FROM student_embeddings e")
     story = attempts(Kind.student_embedding)
-    assert [error for _, error in story] == [VANISHED, None]
+    assert [error for _, error in story] == [LOST_WORKER, None]
     assert [worker.startswith(f"{name}:") for worker, _ in story] == [True, False]
 
     answer.let_go()

@@ -117,7 +117,7 @@ def test_postgres_restarted_while_the_graph_is_written(
 
 @pytest.mark.slow
 @WAYS
-def test_events_told_across_a_restart_until_they_are_accepted_take_effect_once(
+def test_events_sent_across_a_restart_until_they_are_accepted_take_effect_once(
     cluster: Cluster, way: signal.Signals | None
 ) -> None:
     _, _, scheduler = cluster.start_all()
@@ -131,9 +131,9 @@ def test_events_told_across_a_restart_until_they_are_accepted_take_effect_once(
     caller.stop()
     stored = {str(event_id) for (event_id,) in rows("SELECT event_id FROM events")}
     assert caller.accepted <= stored
-    told = "checkout_added"
-    assert rows("SELECT count(*) FROM events WHERE event_type = %s", told) == [(caller.told,)]
-    assert rows("SELECT count(*) FROM checkouts") == [(caller.told,)]
+    added = "checkout_added"
+    assert rows("SELECT count(*) FROM events WHERE event_type = %s", added) == [(caller.sent,)]
+    assert rows("SELECT count(*) FROM checkouts") == [(caller.sent,)]
     cluster.all_fresh(keys=2)
     assert_derived_is_right()
 
@@ -142,7 +142,7 @@ class Caller:
     """Tells one loan after the other; each until it is accepted, under the same id."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.told = 0
+        self.sent = 0
         self.accepted: set[str] = set()
         self._cluster = cluster
         self._stop = threading.Event()
@@ -151,19 +151,19 @@ class Caller:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            loan = checkout(f"S{self.told % 30}", f"B{self.told % 20}", days_ago=self.told // 30)
+            loan = checkout(f"S{self.sent % 30}", f"B{self.sent % 20}", days_ago=self.sent // 30)
             event = loan.model_dump(mode="json", exclude_unset=True)
             while True:
-                answer = self._cluster.post("/events", event | {"event_id": event_id(self.told)})
+                answer = self._cluster.post("/events", event | {"event_id": event_id(self.sent)})
                 if answer.status_code == 202:
                     break
                 assert answer.status_code == 503, answer.text
             self.accepted.update(answer.json()["event_ids"])
-            self.told += 1
+            self.sent += 1
 
     def wait_for_more(self, events: int) -> None:
-        enough = self.told + events
-        eventually(lambda: self.told >= enough or not self._thread.is_alive(), self._cluster.output)
+        enough = self.sent + events
+        eventually(lambda: self.sent >= enough or not self._thread.is_alive(), self._cluster.output)
         assert self._thread.is_alive()
 
     def stop(self) -> None:

@@ -61,9 +61,9 @@ def test_a_provider_that_is_down_for_longer_than_there_are_attempts_costs_none(
     running.all_fresh(keys=10)
     assert [sorted(texts) for texts in provider.requests] == [sorted(provider.requests[0])] * 4
     assert len(provider.requests[0]) == len(STUDENTS)
-    told = [error for error in errors() if "paused" not in error]
-    assert len(told) == 1
-    assert reason in told[0]
+    found = [error for error in errors() if "paused" not in error]
+    assert len(found) == 1
+    assert reason in found[0]
     assert_derived_is_right()
 
 

@@ -35,7 +35,7 @@ from workers.core.errors import RunActiveError
 from workers.core.stores import connect, transaction
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind, create_run
-from workers.ledger.freshness import raise_wanted
+from workers.ledger.freshness import mark_stale
 from workers.neighbors.changes import lock_graph
 from workers.neighbors.rebuild import rebuild_neighbors
 
@@ -80,7 +80,7 @@ class Play:
         self._at_work: list[ForkServerProcess] = []
         self._frozen: list[ForkServerProcess] = []
         self._forked: list[ForkServerProcess] = []
-        self._last_told = list(self.story.beginning())
+        self._last_sent = list(self.story.beginning())
         self._steps: dict[Callable[[], None], int] = {
             self.tell: 10,
             self.tell_and_die: 3,
@@ -110,7 +110,7 @@ class Play:
         """Until it is answered, as a careful client does it."""
         events = [self.story.event() for _ in range(self.random.choice([1, 1, 2, 5, 20]))]
         if self.story.facts.students == {}:
-            events = self._last_told
+            events = self._last_sent
         tries = 0
         while True:
             tries += 1
@@ -123,7 +123,7 @@ class Play:
         assert duplicates in ((0,) if tries == 1 else (0, len(events)))
         for event in events:
             self.story.facts.apply(event)
-        self._last_told = events
+        self._last_sent = events
 
     def tell_and_die(self) -> None:
         """The API is killed between the commit and the message."""
@@ -133,7 +133,7 @@ class Play:
         """The same ids: nothing happens."""
         if self.story.facts.students:
             with suppress(psycopg.OperationalError):
-                assert self._front.tell(self._last_told) == len(self._last_told)
+                assert self._front.tell(self._last_sent) == len(self._last_sent)
 
     def start_a_worker(self) -> None:
         """Up to two are at work, besides those that are frozen."""
@@ -289,7 +289,7 @@ def _dead() -> list[tuple[Any, ...]]:
 def _revive(dead: list[tuple[Any, ...]]) -> None:
     with transaction() as conn:
         for kind, key, _ in dead:
-            raise_wanted(conn, Kind(kind), {key: None})
+            mark_stale(conn, Kind(kind), {key: None})
 
 
 def _rebuild_from_scratch() -> None:

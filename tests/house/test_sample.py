@@ -1,4 +1,4 @@
-"""The sample library: good neighbours can be told from bad ones, and Kinfold finds them."""
+"""The sample library: good neighbours stand apart from bad ones, and Kinfold finds them."""
 
 import csv
 import filecmp

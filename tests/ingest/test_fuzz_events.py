@@ -18,7 +18,7 @@ from tests.library import change, rows
 from tests.work_off import work_off
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind, create_run
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 from workers.neighbors.update import forget_graph
 from workers.users.recompute import recompute_users
 
@@ -167,21 +167,21 @@ def nothing_is_stored() -> Iterator[None]:
     assert contents() == before
 
 
-def as_lines(told: list[Json]) -> str:
-    return "\n".join(json.dumps(each) for each in told)
+def as_lines(sent: list[Json]) -> str:
+    return "\n".join(json.dumps(each) for each in sent)
 
 
-def post(client: TestClient, told: list[Json], *, lines: bool) -> Any:
+def post(client: TestClient, sent: list[Json], *, lines: bool) -> Any:
     if lines:
         headers = {"content-type": "application/x-ndjson"}
-        return client.post("/events", content=as_lines(told), headers=headers)
-    return client.post("/events", content=json.dumps({"events": told}))
+        return client.post("/events", content=as_lines(sent), headers=headers)
+    return client.post("/events", content=json.dumps({"events": sent}))
 
 
 def everything_becomes_fresh(client: TestClient) -> None:
     """The workers cope with whatever was accepted, and so do the pages about it."""
     stale = rows("SELECT kind, key FROM freshness WHERE wanted > done")
-    work_off(WakeUp(Kind(kind), key) for kind, key in stale)
+    work_off(Notification(Kind(kind), key) for kind, key in stale)
     recompute_users(create_run(RunKind.recompute_users))
     found = rows("SELECT kind, key, wanted - done, error FROM freshness")
     assert [row for row in found if row[2:] != (0, None)] == []
@@ -192,12 +192,12 @@ def everything_becomes_fresh(client: TestClient) -> None:
         assert client.get(f"/users/{quote(key, safe='')}/recommendations").status_code == 200
 
 
-def told_in(form: str, client: TestClient, told: list[Json]) -> tuple[int, int]:
+def count_in(form: str, client: TestClient, sent: list[Json]) -> tuple[int, int]:
     """How many events were accepted, and how many known."""
     if form == "one by one":
-        answers = [client.post("/events", content=json.dumps(each)) for each in told]
+        answers = [client.post("/events", content=json.dumps(each)) for each in sent]
     else:
-        answers = [post(client, told, lines=form == "lines")]
+        answers = [post(client, sent, lines=form == "lines")]
     assert {answer.status_code for answer in answers} == {202}, answers[-1].text
     bodies = [answer.json() for answer in answers]
     return sum(body["accepted"] for body in bodies), sum(body["duplicates"] for body in bodies)
@@ -214,25 +214,25 @@ def test_accepted_events_are_stored_once_and_become_fresh(
 ) -> None:
     empty()
     model = Facts()
-    for told, form in posts:
+    for sent, form in posts:
         known = logged()
-        counted = told_in(form, client, told)
-        new = model.tell(told)
-        assert counted == (new, len(told) - new)
+        counted = count_in(form, client, sent)
+        new = model.tell(sent)
+        assert counted == (new, len(sent) - new)
         assert logged() == known + new
         assert Facts.stored() == model
         ledger = rows("SELECT key FROM freshness WHERE kind = %s", Kind.student_embedding)
         assert {key for (key,) in ledger} == set(model.students)
         everything_becomes_fresh(client)
-        if all("event_id" in each for each in told):
-            note("told twice")
+        if all("event_id" in each for each in sent):
+            note("sent twice")
             with nothing_is_stored():
-                assert told_in("lines", client, told) == (0, len(told))
+                assert count_in("lines", client, sent) == (0, len(sent))
 
 
 @fuzz(150)
 @given(
-    told=lists,
+    sent=lists,
     place=st.integers(0, 7),
     field=st.sampled_from(["event_id", "event_type", "student_id", "book_id", "title"])
     | st.sampled_from(["checkout_date", "return_date", "student_rating", "genre", "age", "x"])
@@ -241,14 +241,14 @@ def test_accepted_events_are_stored_once_and_become_fresh(
     lines=st.booleans(),
 )
 def test_a_list_with_one_event_that_is_wrong_is_refused_whole_or_accepted_whole(
-    client: TestClient, told: list[Json], place: int, field: str, value: object, *, lines: bool
+    client: TestClient, sent: list[Json], place: int, field: str, value: object, *, lines: bool
 ) -> None:
     """Not every wrong value is wrong in every field, so the answer decides what is expected."""
     empty()
-    told = [dict(each) for each in told]
-    told[place % len(told)][field] = value
+    sent = [dict(each) for each in sent]
+    sent[place % len(sent)][field] = value
     before = contents()
-    answer = post(client, told, lines=lines)
+    answer = post(client, sent, lines=lines)
     note(str(answer.status_code))
     if answer.status_code == 202:
         assert logged() == answer.json()["accepted"]
@@ -263,9 +263,9 @@ garbage = st.one_of(
     st.binary(max_size=40),
     st.builds(json.dumps, json_values).map(str.encode),
     st.builds(
-        lambda told, start, length, noise: told[:start] + noise + told[start + length :],
-        st.builds(lambda told: json.dumps({"events": told}).encode(), lists)
-        | st.builds(lambda told: as_lines(told).encode(), lists),
+        lambda sent, start, length, noise: sent[:start] + noise + sent[start + length :],
+        st.builds(lambda sent: json.dumps({"events": sent}).encode(), lists)
+        | st.builds(lambda sent: as_lines(sent).encode(), lists),
         st.integers(0, 300),
         st.integers(0, 20),
         st.binary(max_size=6) | st.sampled_from([b"\\ud800", b"\\u0000", b"[" * 5000, b"\r\n\n"]),

@@ -341,7 +341,7 @@ def test_a_library_is_counted_right_and_a_second_import_does_nothing_at_all() ->
     for table, data in library().items():
         report = import_csv(table, data)
         assert counts(report) == {"rows": expected[table], "unchanged": expected[table]}
-        assert report.wake_ups == []
+        assert report.notifications == []
     assert stale() == set()
     assert stored() == before
     assert rows("SELECT * FROM books ORDER BY book_id") == everything
@@ -350,7 +350,7 @@ def test_a_library_is_counted_right_and_a_second_import_does_nothing_at_all() ->
 def test_a_file_of_more_rows_than_one_transaction_is_stored_whole() -> None:
     report = load(Table.students, *(f"S{n},4,,,," for n in range(4500)))
     assert counts(report) == {"rows": 4500, "inserted": 4500}
-    assert len(report.wake_ups) == 40 + 40 + 10
+    assert len(report.notifications) == 40 + 40 + 10
     assert rows("SELECT count(*) FROM students") == [(4500,)]
 
 

@@ -12,6 +12,7 @@ from tests.facts import (
     book,
     borrowed,
     change,
+    fact,
     loans,
     record,
     returned,
@@ -19,7 +20,6 @@ from tests.facts import (
     stale,
     stored,
     student,
-    told,
 )
 from workers.core.stores import connection
 from workers.core.vocabulary import Kind
@@ -72,7 +72,7 @@ def row_of(table: str, key: str, names: dict[str, object]) -> dict[str, object]:
 
 @pytest.mark.parametrize("event_type", ["student_added", "student_updated"])
 def test_a_student_is_stored_with_every_fact_and_becomes_stale(event_type: str) -> None:
-    recorded = record(told(event_type, student_id="S1", **EVERY_FACT_OF_A_STUDENT))
+    recorded = record(fact(event_type, student_id="S1", **EVERY_FACT_OF_A_STUDENT))
     assert row_of("students", "S1", EVERY_FACT_OF_A_STUDENT) == EVERY_FACT_OF_A_STUDENT
     assert recorded.outcomes == ["inserted"]
     assert stale() == {"S1"}
@@ -80,10 +80,10 @@ def test_a_student_is_stored_with_every_fact_and_becomes_stale(event_type: str) 
 
 @pytest.mark.parametrize("event_type", ["book_added", "book_updated"])
 def test_a_book_is_stored_with_every_fact_and_makes_nobody_stale(event_type: str) -> None:
-    recorded = record(told(event_type, book_id="B1", **EVERY_FACT_OF_A_BOOK))
+    recorded = record(fact(event_type, book_id="B1", **EVERY_FACT_OF_A_BOOK))
     assert row_of("books", "B1", EVERY_FACT_OF_A_BOOK) == EVERY_FACT_OF_A_BOOK
     assert recorded.outcomes == ["inserted"]
-    assert recorded.wake_ups == []
+    assert recorded.notifications == []
 
 
 def test_a_loan_is_stored_and_its_student_becomes_stale() -> None:
@@ -92,7 +92,9 @@ def test_a_loan_is_stored_and_its_student_becomes_stale() -> None:
     recorded = record(borrowed(return_date="2026-03-04", student_rating=5, checkout_id="C1"))
     assert loans() == [("S1", "B1", DAY, "2026-03-04", 5, "C1")]
     assert recorded.outcomes == ["inserted"]
-    assert [(wake.kind, wake.key) for wake in recorded.wake_ups] == [("student_embedding", "S1")]
+    assert [(each.kind, each.key) for each in recorded.notifications] == [
+        ("student_embedding", "S1")
+    ]
 
 
 def test_a_returned_book_completes_the_loan_and_makes_its_student_stale() -> None:
@@ -108,28 +110,28 @@ def test_a_loan_of_unknown_student_and_book_makes_stubs_that_their_own_events_fi
     assert rows("SELECT student_id, grade_level FROM students") == [("S1", None)]
     assert rows("SELECT book_id, title, genre FROM books") == [("B1", None, [])]
     all_fresh()
-    record(told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT))
+    record(fact("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT))
     assert row_of("students", "S1", EVERY_FACT_OF_A_STUDENT) == EVERY_FACT_OF_A_STUDENT
     all_fresh()
-    record(told("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK))
+    record(fact("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK))
     assert row_of("books", "B1", EVERY_FACT_OF_A_BOOK) == EVERY_FACT_OF_A_BOOK
     assert stale() == {"S1"}
 
 
-def test_a_return_told_before_its_loan_is_not_erased_by_it() -> None:
+def test_a_return_sent_before_its_loan_is_not_erased_by_it() -> None:
     record(returned(return_date="2026-03-09", student_rating=4))
     record(borrowed(checkout_id="C1"))
     assert loans() == [("S1", "B1", DAY, "2026-03-09", 4, "C1")]
 
 
 def test_null_clears_and_a_field_that_is_not_given_stays() -> None:
-    record(told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT))
-    record(told("student_updated", student_id="S1", age=None, grade_level=5))
+    record(fact("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT))
+    record(fact("student_updated", student_id="S1", age=None, grade_level=5))
     expected = EVERY_FACT_OF_A_STUDENT | {"age": None, "grade_level": 5}
     assert row_of("students", "S1", expected) == expected
 
-    record(told("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK))
-    record(told("book_updated", book_id="B1", title="Two", isbn=None, genre=[]))
+    record(fact("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK))
+    record(fact("book_updated", book_id="B1", title="Two", isbn=None, genre=[]))
     expected = EVERY_FACT_OF_A_BOOK | {"title": "Two", "isbn": None, "genre": []}
     assert row_of("books", "B1", expected) == expected
 
@@ -140,19 +142,19 @@ def test_null_clears_and_a_field_that_is_not_given_stays() -> None:
 
 def test_facts_that_are_known_already_make_nothing_stale() -> None:
     events = [
-        told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT),
-        told("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK),
+        fact("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT),
+        fact("book_added", book_id="B1", **EVERY_FACT_OF_A_BOOK),
         borrowed(return_date="2026-03-04", student_rating=5, checkout_id="C1"),
     ]
     record(*events)
     all_fresh()
     recorded = record(*events)
     assert recorded.outcomes == ["unchanged"] * 3
-    assert recorded.wake_ups == []
+    assert recorded.notifications == []
     assert stale() == set()
 
 
-def test_a_row_told_in_two_versions_of_which_the_last_is_known_is_unchanged() -> None:
+def test_a_row_sent_in_two_versions_of_which_the_last_is_known_is_unchanged() -> None:
     versions = [student("S1", age=9), student("S1", age=10)]
     record(*versions)
     all_fresh()
@@ -183,11 +185,11 @@ def test_copies_that_come_and_go_make_nobody_stale() -> None:
 def test_a_deleted_book_takes_its_loans_along_and_makes_its_readers_stale() -> None:
     record(book("B1", "One"), borrowed("S1", "B1"), borrowed("S2", "B1"), borrowed("S2", "B2"))
     all_fresh()
-    assert record(told("book_deleted", book_id="B1")).outcomes == ["deleted"]
+    assert record(fact("book_deleted", book_id="B1")).outcomes == ["deleted"]
     assert rows("SELECT book_id FROM books") == [("B2",)]
     assert [loan[:2] for loan in loans()] == [("S2", "B2")]
     assert stale() == {"S1", "S2"}
-    assert record(told("book_deleted", book_id="B1")).outcomes == ["unchanged"]
+    assert record(fact("book_deleted", book_id="B1")).outcomes == ["unchanged"]
 
 
 def derive(*student_ids: str) -> None:
@@ -242,7 +244,7 @@ def test_a_deleted_student_is_in_no_table_any_more() -> None:
         "effects",
         "attempts",
     }
-    assert record(told("student_deleted", student_id="S1-gone")).outcomes == ["deleted"]
+    assert record(fact("student_deleted", student_id="S1-gone")).outcomes == ["deleted"]
     # The workers' copies of the graph learn from it who is gone; it is kept for an hour.
     assert tables_that_name("S1-gone") == {"graph_changes"}
     change("UPDATE graph_changes SET written_at = now() - interval '61 minutes'")
@@ -251,14 +253,14 @@ def test_a_deleted_student_is_in_no_table_any_more() -> None:
     assert tables_that_name("S1-gone") == set()
     assert stale(Kind.student_embedding) == set()
     assert stale(Kind.student_neighbors) == {"S2", "S3"}, "whose lists held the deleted one"
-    assert record(told("student_deleted", student_id="S1-gone")).outcomes == ["unchanged"]
+    assert record(fact("student_deleted", student_id="S1-gone")).outcomes == ["unchanged"]
 
 
-def test_a_student_deleted_and_told_again_in_one_list_begins_anew() -> None:
-    record(told("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT), borrowed())
+def test_a_student_deleted_and_added_again_in_one_list_begins_anew() -> None:
+    record(fact("student_added", student_id="S1", **EVERY_FACT_OF_A_STUDENT), borrowed())
     derive("S1")
     recorded = record(
-        student("S1", age=8), told("student_deleted", student_id="S1"), student("S1", grade_level=6)
+        student("S1", age=8), fact("student_deleted", student_id="S1"), student("S1", grade_level=6)
     )
     assert recorded.outcomes == ["updated", "deleted", "inserted"]
     assert rows("SELECT student_id, age, grade_level FROM students") == [("S1", None, 6)]
@@ -310,7 +312,7 @@ def test_events_about_the_same_student_each_have_their_effect() -> None:
     )
 
 
-def test_a_loan_told_with_another_student_and_book_moves_and_makes_both_stale() -> None:
+def test_a_loan_sent_with_another_student_and_book_moves_and_makes_both_stale() -> None:
     record(borrowed("S1", "B1", checkout_id="C1"), student("S2"), student("S3"))
     all_fresh()
     recorded = record(borrowed("S2", "B2", checkout_id="C1"))
@@ -325,9 +327,9 @@ def test_two_loans_may_swap_their_ids_in_one_list() -> None:
     assert {(loan[0], loan[5]) for loan in loans()} == {("S1", "C2"), ("S2", "C1")}
 
 
-def test_a_wake_up_stands_for_a_batch_of_keys() -> None:
+def test_a_notification_stands_for_a_batch_of_keys() -> None:
     recorded = record(*(student(f"S{n:03}") for n in range(120)))
-    assert [wake.key for wake in recorded.wake_ups] == ["S000", "S050", "S100"]
+    assert [each.key for each in recorded.notifications] == ["S000", "S050", "S100"]
 
 
 def test_an_event_that_the_database_refuses_leaves_nothing_of_its_list() -> None:

@@ -1,4 +1,4 @@
-"""Events told in one list do what they do one by one; lists told at once lose nothing."""
+"""Events sent in one list do what they do one by one; lists sent at once lose nothing."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +16,13 @@ from tests.facts import (
     book,
     borrowed,
     change,
+    fact,
     loans,
     record,
     returned,
     rows,
     stale,
     student,
-    told,
 )
 from tests.triggers import on_insert
 from workers.core.stores import connection
@@ -43,7 +43,7 @@ LOAN_IDS = st.sampled_from([None, "C1", "C2"])
 def some(event_type: str, optional: dict[str, Any], **fields: Any) -> st.SearchStrategy[Event]:
     """Events of a type; each of the optional fields is given or not."""
     return st.fixed_dictionaries(fields, optional=optional).map(
-        lambda given_fields: told(event_type, **given_fields)
+        lambda given_fields: fact(event_type, **given_fields)
     )
 
 
@@ -127,9 +127,9 @@ def test_a_list_does_what_its_events_do_one_by_one(
 @pytest.mark.parametrize(
     "events",
     [
-        [borrowed(), book("B1", "One"), told("book_deleted", book_id="B1"), borrowed("S2", "B1")],
+        [borrowed(), book("B1", "One"), fact("book_deleted", book_id="B1"), borrowed("S2", "B1")],
         [borrowed("S1", "B1", checkout_id="C1"), borrowed("S2", "B2", checkout_id="C1")],
-        [borrowed("S4", "B1"), told("student_deleted", student_id="S3"), student("S5")],
+        [borrowed("S4", "B1"), fact("student_deleted", student_id="S3"), student("S5")],
     ],
 )
 def test_a_list_without_changes_taken_back_makes_the_same_stale(events: list[Event]) -> None:
@@ -192,7 +192,7 @@ def wait_until_blocked() -> None:
         ),
     ],
 )
-def test_a_field_told_elsewhere_at_the_same_time_is_not_overwritten(
+def test_a_field_sent_elsewhere_at_the_same_time_is_not_overwritten(
     database_url: str, change_elsewhere: str, event: Event, look: str, expected: tuple[Any, ...]
 ) -> None:
     record(student("S1"), book("B1", "One"), borrowed())
@@ -234,7 +234,7 @@ def test_a_book_deleted_while_somebody_borrows_it_makes_the_borrower_stale(
     all_fresh()
     with in_another_thread() as start, elsewhere(database_url) as conn:
         conn.execute("INSERT INTO checkouts VALUES ('S1', 'B1', '2026-03-01')")
-        start(told("book_deleted", book_id="B1"))
+        start(fact("book_deleted", book_id="B1"))
         wait_until_blocked()
     assert loans() == []
     assert stale() == {"S1"}
@@ -284,8 +284,8 @@ def test_two_overlapping_lists_at_once_lose_nothing(seed: int) -> None:
         )
     ]
     with ThreadPoolExecutor(2) as pool:
-        told_both = [pool.submit(tell, events) for events in (ahead, backwards)]
-        recorded = [future.result() for future in told_both]
+        sent_both = [pool.submit(tell, events) for events in (ahead, backwards)]
+        recorded = [future.result() for future in sent_both]
     assert rows("SELECT DISTINCT age, grade_level FROM students") == [(9, 4)]
     assert rows("SELECT DISTINCT page_count, reading_level FROM books") == [(30, 2.5)]
     assert {loan[2:5] for loan in loans()} == {("2026-03-01", "2026-03-07", 5)}
@@ -295,7 +295,7 @@ def test_two_overlapping_lists_at_once_lose_nothing(seed: int) -> None:
     assert {event_id for (event_id,) in rows("SELECT event_id FROM events")} == accepted
 
 
-def test_the_same_event_told_by_two_at_once_is_a_duplicate_once(database_url: str) -> None:
+def test_the_same_event_sent_by_two_at_once_is_a_duplicate_once(database_url: str) -> None:
     events = [student(f"S{n}", event_id=f"00000000-0000-0000-0000-{n:012}") for n in range(50)]
     with in_another_thread() as start:
         both = start(*events), start(*reversed(events))

@@ -21,23 +21,23 @@ def recorded(outcomes: list[Recorded | Exception]) -> list[Recorded]:
     return [outcome for outcome in outcomes if isinstance(outcome, Recorded)]
 
 
-def test_lists_told_at_once_share_a_transaction_and_each_gets_its_own_answer() -> None:
+def test_lists_sent_at_once_share_a_transaction_and_each_gets_its_own_answer() -> None:
     lists = [[checkout(f"S{n}", "B1"), student(f"S{n}", age=9)] for n in range(20)]
-    told = recorded(record_together(lists))
+    answers = recorded(record_together(lists))
     assert rows("SELECT count(DISTINCT xmin::text) FROM events") == [(1,)]
-    ids = [event_id for each in told for event_id in each.event_ids]
-    assert [len(each.event_ids) for each in told] == [2] * 20
+    ids = [event_id for each in answers for event_id in each.event_ids]
+    assert [len(each.event_ids) for each in answers] == [2] * 20
     assert {event_id for (event_id,) in rows("SELECT event_id FROM events")} == set(ids)
-    assert all(each.duplicates == 0 for each in told)
+    assert all(each.duplicates == 0 for each in answers)
     assert len(ledger(Kind.student_embedding, "wanted")) == 20
-    # One message wakes a worker for the whole group.
-    assert [len(each.wake_ups) for each in told] == [1] + [0] * 19
+    # One message notifications a worker for the whole group.
+    assert [len(each.notifications) for each in answers] == [1] + [0] * 19
 
 
-def test_an_event_id_told_by_two_at_once_is_accepted_from_the_first() -> None:
+def test_an_event_id_sent_by_two_at_once_is_accepted_from_the_first() -> None:
     event_id = uuid4()
-    told = record_together([[checkout("S1", "B1", event_id=event_id)] for _ in range(3)])
-    assert [each.duplicates for each in recorded(told)] == [0, 1, 1]
+    answers = record_together([[checkout("S1", "B1", event_id=event_id)] for _ in range(3)])
+    assert [each.duplicates for each in recorded(answers)] == [0, 1, 1]
     assert rows("SELECT count(*) FROM events") == [(1,)]
 
 

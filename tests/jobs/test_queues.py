@@ -13,7 +13,7 @@ from workers.core.stores import connection
 from workers.core.vocabulary import Kind, Queue
 from workers.ingest.record import record_events
 from workers.jobs import queues
-from workers.jobs.runs import RunKind, create_run, find_waiting, held_run
+from workers.jobs.runs import RunKind, create_run, find_waiting, leased_run
 from workers.ledger.freshness import claim, find_overdue
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -33,7 +33,7 @@ def bury(actor: str, *args: str) -> str:
 
 
 def test_nothing_of_a_paused_queue_is_claimed_or_sent_and_nothing_is_lost() -> None:
-    wakes = record_events([checkout("S1", "B1")]).wake_ups
+    notifications = record_events([checkout("S1", "B1")]).notifications
     assert queues.pause_queue(Queue.live, "ops")
     assert not queues.pause_queue(Queue.live, "ops")
     assert queues.paused_queues() == {"live"}
@@ -41,18 +41,18 @@ def test_nothing_of_a_paused_queue_is_claimed_or_sent_and_nothing_is_lost() -> N
         conn.execute("UPDATE freshness SET last_sent = now() - interval '1 hour'")
     assert claim(Kind.student_embedding, "S1") is None
     assert find_overdue() == []
-    work_off(wakes)
+    work_off(notifications)
     assert ledger(Kind.student_embedding, "done", "attempts") == {"S1": (0, 0)}
     assert queues.resume_queue(Queue.live)
     assert not queues.resume_queue(Queue.live)
-    assert find_overdue() == wakes
-    work_off(wakes)
+    assert find_overdue() == notifications
+    work_off(notifications)
     assert ledger(Kind.student_embedding, "done") == {"S1": (1,)}
 
 
 def test_a_paused_queue_leaves_the_other_alone() -> None:
     queues.pause_queue(Queue.batch, "ops")
-    work_off(record_events([checkout("S1", "B1")]).wake_ups)
+    work_off(record_events([checkout("S1", "B1")]).notifications)
     assert ledger(Kind.student_embedding, "done") == {"S1": (1,)}
 
 
@@ -62,12 +62,12 @@ def test_a_run_waits_while_its_queue_is_paused() -> None:
         conn.execute("UPDATE runs SET last_sent = now() - interval '1 hour'")
     queues.pause_queue(Queue.batch, "ops")
     assert find_waiting() == []
-    with held_run(run_id) as hold:
+    with leased_run(run_id) as hold:
         assert hold is None
     assert rows("SELECT state, attempts FROM runs") == [("queued", 0)]
     queues.resume_queue(Queue.batch)
     assert find_waiting() == [(run_id, RunKind.rebuild_neighbors)]
-    with held_run(run_id) as hold:
+    with leased_run(run_id) as hold:
         assert hold is not None
 
 

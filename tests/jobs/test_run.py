@@ -115,7 +115,7 @@ def test_a_clean_copy_gets_ready_follows_an_event_to_its_end_and_leaves_nothing(
 
 
 def follow_an_event(client: httpx.Client) -> None:
-    """A checkout of today, told and followed until all that it made stale is fresh again."""
+    """A checkout of today, sent and followed until all that it made stale is fresh again."""
     checkout = {
         "event_type": "checkout_added",
         "student_id": "S007",
@@ -148,7 +148,7 @@ def follow_an_event(client: httpx.Client) -> None:
 
 
 def left_in(directory: Path) -> list[psutil.Process]:
-    """Processes that still work in a directory or were told about it."""
+    """Processes that still work in a directory or were started for it."""
     found = []
     for process in psutil.process_iter(["cwd", "cmdline"]):
         words = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]

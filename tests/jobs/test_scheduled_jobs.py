@@ -18,7 +18,7 @@ from workers.jobs.schedules import (
     Firing,
     enable_job,
     forget_other_jobs,
-    held_firing,
+    leased_firing,
     list_firings,
     record_firing,
     register_job,
@@ -75,13 +75,13 @@ def test_a_firing_is_worked_on_once_however_often_it_is_sent() -> None:
     firing_id = record_firing("test_job", START)
     assert firing_id is not None
     assert record_firing("test_job", START) is None
-    with held_firing(firing_id) as ours:
+    with leased_firing(firing_id) as ours:
         assert ours
         assert last_firing().state == "running"
-        with held_firing(firing_id) as again:
+        with leased_firing(firing_id) as again:
             assert not again
     assert (last_firing().state, last_firing().attempts) == ("done", 1)
-    with held_firing(firing_id) as again:
+    with leased_firing(firing_id) as again:
         assert not again
     assert last_firing().duration_s is not None
 
@@ -90,7 +90,7 @@ def test_a_firing_is_worked_on_once_however_often_it_is_sent() -> None:
 def test_a_job_that_fails_says_so_with_its_traceback_and_is_not_sent_again(in_table: Sent) -> None:
     firing_id = record_firing("test_job", START)
     assert firing_id is not None
-    with held_firing(firing_id):
+    with leased_firing(firing_id):
         raise ValueError("on purpose")
     failed = last_firing()
     assert (failed.state, failed.error) == ("failed", "ValueError: on purpose")
@@ -101,17 +101,17 @@ def test_a_job_that_fails_says_so_with_its_traceback_and_is_not_sent_again(in_ta
 
 
 @usable
-def test_a_job_whose_worker_vanished_is_sent_again_and_fails_after_the_last_attempt(
+def test_a_job_whose_worker_was_lost_is_sent_again_and_fails_after_the_last_attempt(
     in_table: Sent,
 ) -> None:
-    def vanish() -> None:
+    def lose_worker() -> None:
         change(
             "UPDATE job_runs SET state = 'running', attempts = attempts + 1,"
             " started_at = now() - interval '1 hour'"
         )
 
     firing_id = record_firing("test_job", START)
-    vanish()
+    lose_worker()
     beat(
         worker="w",
         host="h",
@@ -127,10 +127,10 @@ def test_a_job_whose_worker_vanished_is_sent_again_and_fails_after_the_last_atte
     send_waiting()
     assert in_table == [str(firing_id)]
     for _ in range(4):
-        vanish()
+        lose_worker()
         send_waiting()
     assert (last_firing().state, len(in_table)) == ("failed", 4)
-    assert last_firing().error == "its worker vanished"
+    assert last_firing().error == "the worker was lost during the job"
 
 
 @usable

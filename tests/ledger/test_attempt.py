@@ -10,7 +10,7 @@ from workers.core.stores import transaction
 from workers.core.vocabulary import Kind
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
-from workers.ledger.freshness import Batch, WakeUp
+from workers.ledger.freshness import Batch, Notification
 
 EMBEDDING = Kind.student_embedding
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 
 def raise_keys(keys: Iterable[str]) -> None:
     with transaction() as conn:
-        freshness.raise_wanted(conn, EMBEDDING, dict.fromkeys(keys))
+        freshness.mark_stale(conn, EMBEDDING, dict.fromkeys(keys))
 
 
 def done() -> set[str]:
@@ -62,7 +62,7 @@ def test_a_database_that_is_away_is_no_keys_fault_and_is_not_asked_again_and_aga
     assert set(ledger(EMBEDDING, "attempts", "dead_at").values()) == {(0, None)}
 
 
-def test_of_keys_whose_worker_vanished_a_process_runs_one_at_a_time() -> None:
+def test_of_keys_whose_worker_was_lost_a_process_runs_one_at_a_time() -> None:
     """Otherwise one that kills its worker takes the others along until they are dead, too."""
     raise_keys(["a", "b"])
     assert freshness.claim(EMBEDDING, "a") is not None
@@ -79,7 +79,7 @@ def test_of_keys_whose_worker_vanished_a_process_runs_one_at_a_time() -> None:
         return finish(batch)
 
     # Each sends a message for the next, because others' messages may have come to nothing.
-    assert attempt(EMBEDDING, "c", work) == [WakeUp(EMBEDDING, "c")]
-    assert attempt(EMBEDDING, "c", work) == [WakeUp(EMBEDDING, "c")]
+    assert attempt(EMBEDDING, "c", work) == [Notification(EMBEDDING, "c")]
+    assert attempt(EMBEDDING, "c", work) == [Notification(EMBEDDING, "c")]
     assert attempt(EMBEDDING, "c", work) is None
     assert ran == [{"a"}, {"c"}, {"b"}]

@@ -28,8 +28,8 @@ def dead(client: TestClient, embeddings_server: EmbeddingsServer) -> TestClient:
     """Three students whose text the provider refuses, and one whose attempts are over."""
     embeddings_server.refused.add("Title of")
     for n in range(3):
-        work_off(record_events([checkout(f"S{n}", f"B{n}"), named(n)]).wake_ups)
-    work_off(record_events([checkout("S9", "B9")]).wake_ups)
+        work_off(record_events([checkout(f"S{n}", f"B{n}"), named(n)]).notifications)
+    work_off(record_events([checkout("S9", "B9")]).notifications)
     assert [each[0] for each in ledger(Kind.student_embedding, "error").values()].count(None) == 1
     embeddings_server.refused.clear()
     return client
@@ -103,13 +103,13 @@ def test_a_whole_group_or_kind_is_requeued_with_one_message_per_batch(
     assert dead.post("/dead/requeue", json=body).json() == {"count": 0}
 
 
-def test_discarded_keys_leave_the_ledger_until_something_new_is_told(dead: TestClient) -> None:
+def test_discarded_keys_leave_the_ledger_until_something_new_arrives(dead: TestClient) -> None:
     body = {"kind": EMBEDDING, "keys": ["S0", "S9"]}
     assert dead.post("/dead/discard", json=body).json() == {"count": 1}
     assert ledger(Kind.student_embedding, "key").keys() == {"S1", "S2", "S9"}
     assert dead.post("/dead/discard", json={"kind": EMBEDDING, "all": True}).json() == {"count": 2}
     assert dead.get("/freshness").json()["kinds"][0]["ok"] is True
-    work_off(record_events([checkout("S0", "B9")]).wake_ups)
+    work_off(record_events([checkout("S0", "B9")]).notifications)
     assert ledger(Kind.student_embedding, "wanted", "done")["S0"] == (1, 1)
 
 

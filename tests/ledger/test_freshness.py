@@ -1,4 +1,4 @@
-"""The ledger: watermarks, claims, leases, failures, and what the reconciler is told."""
+"""The ledger: watermarks, claims, leases, failures, and what the reconciler finds."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -11,9 +11,10 @@ from tests.library import change, ledger, make_due, rows
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
 from workers.core.worker_name import worker_name
+from workers.jobs.lease import LOST_WORKER
 from workers.ledger import freshness, mark_all
 from workers.ledger.contract import KindFreshness, summarize
-from workers.ledger.freshness import Batch, Failure, WakeUp
+from workers.ledger.freshness import Batch, Failure, Notification
 
 EMBEDDING, NEIGHBORS = Kind.student_embedding, Kind.student_neighbors
 Configure = Callable[..., None]
@@ -23,12 +24,12 @@ pytestmark = pytest.mark.usefixtures("stores")
 
 def raise_keys(*keys: str, event_id: UUID | None = None) -> dict[str, int]:
     with transaction() as conn:
-        return freshness.raise_wanted(conn, EMBEDDING, dict.fromkeys(keys, event_id))
+        return freshness.mark_stale(conn, EMBEDDING, dict.fromkeys(keys, event_id))
 
 
 def claim(key: str = "nobody") -> Batch:
     """As an attempt does it: lost keys first."""
-    batch = freshness.claim_suspect(EMBEDDING) or freshness.claim(EMBEDDING, key)
+    batch = freshness.claim_orphan(EMBEDDING) or freshness.claim(EMBEDDING, key)
     assert batch is not None
     return batch
 
@@ -149,13 +150,13 @@ def test_a_key_that_another_transaction_holds_is_skipped_and_not_waited_for() ->
         assert set(claim("a").claims) == {"b"}
 
 
-def test_keys_of_a_vanished_worker_are_claimed_one_by_one() -> None:
+def test_keys_of_a_lost_worker_are_claimed_one_by_one() -> None:
     raise_keys("a", "b", "c")
     claim()
     raise_keys("d")
     expire_leases()
-    suspects = [set(claim("d").claims) for _ in range(3)]
-    assert sorted(map(sorted, suspects)) == [["a"], ["b"], ["c"]]
+    orphans = [set(claim("d").claims) for _ in range(3)]
+    assert sorted(map(sorted, orphans)) == [["a"], ["b"], ["c"]]
     assert set(claim("d").claims) == {"d"}
 
 
@@ -180,7 +181,7 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing() -> None:
     freshness.fail(late, {"a": Failure("late", final=True)})
     freshness.postpone(late, ["a"], "late", 600)
     assert of("a", "done", "error", "dead_at", "attempts") == (0, None, None, 2)
-    assert rows("SELECT error, worker <> '' FROM attempts") == [(freshness.VANISHED, True)]
+    assert rows("SELECT error, worker <> '' FROM attempts") == [(LOST_WORKER, True)]
     assert finish(other) == []
     assert of("a", "done") == (1,)
 
@@ -275,14 +276,14 @@ def test_a_key_that_takes_its_worker_along_every_time_is_buried(configure: Confi
     assert freshness.bury_lost() == []
     claim()
     expire_leases()
-    assert freshness.claim_suspect(EMBEDDING) is None
+    assert freshness.claim_orphan(EMBEDDING) is None
     assert freshness.claim(EMBEDDING, "a") is None
-    assert freshness.bury_lost() == [WakeUp(EMBEDDING, "a")]
+    assert freshness.bury_lost() == [Notification(EMBEDDING, "a")]
     assert freshness.bury_lost() == []
     (error,) = of("a", "error")
-    assert "the worker vanished during the job on each of 2 attempts" in str(error)
+    assert "the worker was lost during the job on each of 2 attempts" in str(error)
     noted = rows("SELECT error, worker FROM attempts WHERE key = 'a' ORDER BY attempt_id")
-    assert noted == [(freshness.VANISHED, worker_name()), (error, worker_name())]
+    assert noted == [(LOST_WORKER, worker_name()), (error, worker_name())]
 
 
 def test_failing_keys_and_raising_them_at_once_is_no_deadlock() -> None:
@@ -293,19 +294,19 @@ def test_failing_keys_and_raising_them_at_once_is_no_deadlock() -> None:
     batch = claim()
     with ThreadPoolExecutor(1) as thread:
         with transaction() as conn:
-            freshness.raise_wanted(conn, EMBEDDING, {"a": None})
+            freshness.mark_stale(conn, EMBEDDING, {"a": None})
             failing = thread.submit(freshness.fail, batch, dict.fromkeys("ba", Failure("boom")))
             wait_for_a_blocked_backend()
-            freshness.raise_wanted(conn, EMBEDDING, {"b": None})
+            freshness.mark_stale(conn, EMBEDDING, {"b": None})
         assert failing.result() == []
     make_due()
     batch = claim()
     with ThreadPoolExecutor(1) as thread:
         with transaction() as conn:
-            freshness.raise_wanted(conn, EMBEDDING, {"a": None})
+            freshness.mark_stale(conn, EMBEDDING, {"a": None})
             failing = thread.submit(freshness.postpone, batch, ["b", "a"], "down", 1)
             wait_for_a_blocked_backend()
-            freshness.raise_wanted(conn, EMBEDDING, {"b": None})
+            freshness.mark_stale(conn, EMBEDDING, {"b": None})
         failing.result()
 
 
@@ -322,10 +323,10 @@ def test_overdue_keys_are_sent_once_per_batch_and_not_again_for_a_while(
     raise_keys(*"abcdefghi")
     assert freshness.find_overdue() == []  # just raised, so just sent
     freshness.resend_stale()
-    assert freshness.find_overdue() == [WakeUp(EMBEDDING, key) for key in "aei"]
+    assert freshness.find_overdue() == [Notification(EMBEDDING, key) for key in "aei"]
     assert freshness.find_overdue() == []
     change("UPDATE freshness SET last_sent = now() - interval '601 seconds' WHERE key = 'b'")
-    assert freshness.find_overdue() == [WakeUp(EMBEDDING, "b")]
+    assert freshness.find_overdue() == [Notification(EMBEDDING, "b")]
 
 
 def test_only_due_keys_are_overdue(configure: Configure) -> None:
@@ -340,10 +341,10 @@ def test_only_due_keys_are_overdue(configure: Configure) -> None:
     claim()
     raise_keys("due")
     change("UPDATE freshness SET last_sent = '-infinity'")
-    assert freshness.find_overdue() == [WakeUp(EMBEDDING, "due")]
+    assert freshness.find_overdue() == [Notification(EMBEDDING, "due")]
 
 
-def test_each_key_of_a_vanished_worker_gets_a_message_of_its_own() -> None:
+def test_each_key_of_a_lost_worker_gets_a_message_of_its_own() -> None:
     raise_keys("a", "b")
     claim()
     raise_keys("c", "d")
@@ -351,7 +352,7 @@ def test_each_key_of_a_vanished_worker_gets_a_message_of_its_own() -> None:
     change("UPDATE freshness SET last_sent = '-infinity', lease_until = now() WHERE key < 'c'")
     change("UPDATE freshness SET last_sent = '-infinity'")
     sent = freshness.find_overdue()
-    assert sorted(wake_up.key for wake_up in sent) == ["a", "b", "c"]
+    assert sorted(notification.key for notification in sent) == ["a", "b", "c"]
 
 
 def test_the_summary_counts_fresh_stale_and_dead_and_knows_the_oldest() -> None:
@@ -385,6 +386,6 @@ def test_raising_all_raises_all_but_the_dead_in_slices(monkeypatch: pytest.Monke
     freshness.fail(claim(), {"dead": Failure("refused", final=True)})
     raise_keys(*"abcde")
     finish(claim())
-    assert mark_all.raise_all(EMBEDDING) == 5
+    assert mark_all.mark_all_stale(EMBEDDING) == 5
     assert ledger(EMBEDDING, "wanted") == {**dict.fromkeys("abcde", (2,)), "dead": (1,)}
     assert set(claim().claims) == set("abcde")

@@ -20,7 +20,7 @@ from tests.graph import (
 )
 from workers.core.settings import settings
 from workers.core.stores import connect, connection, transaction
-from workers.jobs.runs import RunKind, cancel_run, create_run, find_waiting, held_run, read_run
+from workers.jobs.runs import RunKind, cancel_run, create_run, find_waiting, leased_run, read_run
 from workers.neighbors import update
 from workers.neighbors.changes import prune_changes, turn
 from workers.neighbors.check import check_neighbors
@@ -284,7 +284,7 @@ def test_a_cancelled_rebuild_leaves_right_lists_right(stores: None) -> None:
 
 def test_a_run_is_worked_on_by_one_process(stores: None) -> None:
     run_id = create_run(RunKind.rebuild_neighbors)
-    with held_run(run_id) as first, held_run(run_id) as second:
+    with leased_run(run_id) as first, leased_run(run_id) as second:
         assert first is not None
         assert second is None
 
@@ -297,7 +297,7 @@ def test_a_run_that_kills_its_worker_each_time_has_failed(
     run_id = create_run(RunKind.rebuild_neighbors)
     claims = 0
     for _ in range(6):
-        held = held_run(run_id)
+        held = leased_run(run_id)
         claims += held.__enter__() is not None
         with connection() as conn:
             conn.execute("UPDATE runs SET lease_until = '-infinity', last_sent = '-infinity'")

@@ -181,8 +181,8 @@ def test_old_firings_are_pruned_but_not_the_one_that_says_what_is_due() -> None:
 @usable
 def test_the_reconciler_sends_what_is_overdue_and_buries_what_kills_workers() -> None:
     with transaction() as conn:
-        freshness.raise_wanted(conn, Kind.student_embedding, dict.fromkeys(["S1", "S2"]))
-        freshness.raise_wanted(conn, Kind.student_neighbors, dict.fromkeys(["S3", "S4"]))
+        freshness.mark_stale(conn, Kind.student_embedding, dict.fromkeys(["S1", "S2"]))
+        freshness.mark_stale(conn, Kind.student_neighbors, dict.fromkeys(["S3", "S4"]))
     reconcile()
     assert queued() == []  # all of them have just been sent
     change("UPDATE freshness SET last_sent = now() - interval '1 hour'")

@@ -26,7 +26,7 @@ from workers.ingest.events import Event
 from workers.ingest.read_event import read_event
 from workers.ingest.record import record_events
 from workers.ledger.contract import summarize
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 from workers.students.read import read_neighbors, read_student
 from workers.students.recompute import recompute_student
 from workers.students.refresh import refresh_students
@@ -51,17 +51,17 @@ def embedded(student_id: str) -> tuple[str, int, bytes, np.ndarray, UUID | None]
     return row[0], row[1], row[2], row[3].to_numpy(), row[4]
 
 
-def told(*events: Event) -> UUID:
+def stored(*events: Event) -> UUID:
     """Record events and let the workers finish; the id of the last one."""
     recorded = record_events(events)
-    work_off(recorded.wake_ups)
+    work_off(recorded.notifications)
     return recorded.event_ids[-1]
 
 
 def test_an_event_becomes_a_profile_a_vector_and_their_record(
     embeddings_server: EmbeddingsServer,
 ) -> None:
-    event_id = told(
+    event_id = stored(
         book("B1", "Dragons", author="Ann", genre=["fantasy"], reading_level=4.0),
         checkout("S1", "B1", days_ago=3),
     )
@@ -89,7 +89,7 @@ def test_an_event_becomes_a_profile_a_vector_and_their_record(
 
 
 def test_the_text_says_nothing_of_the_person(embeddings_server: EmbeddingsServer) -> None:
-    told(
+    stored(
         student(
             "Secret-Sam",
             grade_level=4,
@@ -111,12 +111,12 @@ def test_a_hundred_events_for_one_student_are_one_recompute_that_covers_the_last
     embeddings_server: EmbeddingsServer,
 ) -> None:
     record_events(list(books(100)))
-    wake_ups: list[WakeUp] = []
+    notifications: list[Notification] = []
     for n in range(100):
         recorded = record_events([checkout("S1", f"B{n}", days_ago=100 - n)])
-        wake_ups += recorded.wake_ups
-    assert len(wake_ups) == 100
-    work_off(wake_ups)
+        notifications += recorded.notifications
+    assert len(notifications) == 100
+    work_off(notifications)
     assert len(embeddings_server.inputs) == 1
     assert embeddings_server.inputs[0].splitlines()[3] == "Title 99. poetry."
     attempts = rows("SELECT kind, wanted, error FROM attempts ORDER BY attempt_id")
@@ -136,9 +136,9 @@ def test_an_event_during_a_run_causes_exactly_one_more_run(
         record_events([checkout("S1", "B2")])
 
     embeddings_server.before_answer = two_more
-    wake_ups = recompute_student("S1")
-    assert set(wake_ups) == {WakeUp(NEIGHBORS, "S1"), WakeUp(EMBEDDING, "S1")}
-    work_off(wake_ups)
+    notifications = recompute_student("S1")
+    assert set(notifications) == {Notification(NEIGHBORS, "S1"), Notification(EMBEDDING, "S1")}
+    work_off(notifications)
     assert len(embeddings_server.requests) == 2
     assert "Title 2" in text_of("S1")
     assert ledger(EMBEDDING, "wanted", "done") == {"S1": (3, 3)}
@@ -149,10 +149,10 @@ def test_an_event_during_a_run_causes_exactly_one_more_run(
 def test_an_unchanged_text_costs_no_input_but_the_profile_is_stored_and_done(
     embeddings_server: EmbeddingsServer,
 ) -> None:
-    told(*books(1), checkout("S1", "B0", days_ago=20))
+    stored(*books(1), checkout("S1", "B0", days_ago=20))
     before = embedded("S1")
     change("UPDATE student_profiles SET profile = '{}', updated_at = '2000-01-01'")
-    event_id = told(checkout("S1", "B0", days_ago=20, student_rating=4))
+    event_id = stored(checkout("S1", "B0", days_ago=20, student_rating=4))
     assert len(embeddings_server.inputs) == 1
     assert read_student("S1").profile != {}
     assert ledger(EMBEDDING, "wanted", "done", "done_event") == {"S1": (2, 2, str(event_id))}
@@ -164,16 +164,16 @@ def test_an_unchanged_text_costs_no_input_but_the_profile_is_stored_and_done(
 
 
 def test_the_nightly_refresh_costs_no_input(embeddings_server: EmbeddingsServer) -> None:
-    told(*books(9), *(checkout(f"S{n}", f"B{n}", days_ago=n) for n in range(9)))
+    stored(*books(9), *(checkout(f"S{n}", f"B{n}", days_ago=n) for n in range(9)))
     assert len(embeddings_server.inputs) == 9
     assert refresh_students() == 9
-    work_off([WakeUp(EMBEDDING, "S0")])
+    work_off([Notification(EMBEDDING, "S0")])
     assert ledger(EMBEDDING, "wanted", "done") == {f"S{n}": (2, 2) for n in range(9)}
     assert len(embeddings_server.inputs) == 9
 
 
 def test_fifty_students_are_one_request(embeddings_server: EmbeddingsServer) -> None:
-    told(*books(50), *(checkout(f"S{n}", f"B{n}") for n in range(50)))
+    stored(*books(50), *(checkout(f"S{n}", f"B{n}") for n in range(50)))
     assert [len(texts) for texts in embeddings_server.requests] == [50]
     assert summarize()[0].fresh == 50
 
@@ -183,12 +183,12 @@ def test_the_chain_leads_from_the_event_to_the_neighbours(
 ) -> None:
     event_id = uuid4()
     given = checkout("S1", "B0").model_copy(update={"event_id": event_id})
-    told(*books(2), checkout("S2", "B0"), checkout("S2", "B1"))
+    stored(*books(2), checkout("S2", "B0"), checkout("S2", "B1"))
     recorded = record_events([given])
     assert recorded.event_ids == [event_id]
     assert [link.state for link in read_event(event_id).effects] == ["stale"]
     follow = recompute_student("S1")
-    assert follow == [WakeUp(NEIGHBORS, "S1")]
+    assert follow == [Notification(NEIGHBORS, "S1")]
     chain = read_event(event_id)
     assert [(link.kind, link.key, link.state) for link in chain.effects] == [
         (EMBEDDING, "S1", "fresh"),
@@ -210,15 +210,15 @@ def test_the_chain_leads_from_the_event_to_the_neighbours(
 def test_a_changed_book_costs_inputs_only_for_readers_whose_text_changes(
     embeddings_server: EmbeddingsServer,
 ) -> None:
-    told(*books(20), *(checkout("many", f"B{n}", days_ago=n) for n in range(20)))
-    told(checkout("few", "B19", days_ago=400), checkout("other", "B3"))
+    stored(*books(20), *(checkout("many", f"B{n}", days_ago=n) for n in range(20)))
+    stored(checkout("few", "B19", days_ago=400), checkout("other", "B3"))
     embeddings_server.requests.clear()
     # For "many" it is the oldest of twenty books: neither its title nor its share is in the text.
-    event_id = told(book("B19", "Renamed", genre=["poetry"], reading_level=2.0))
+    event_id = stored(book("B19", "Renamed", genre=["poetry"], reading_level=2.0))
     stale = {key for (key,) in rows("SELECT key FROM effects WHERE event_id = %s", event_id)}
     assert stale == {"many", "few"}
     assert [text.splitlines()[-1] for text in embeddings_server.inputs] == ["Renamed. poetry."]
-    told(book("B19", "Renamed", genre=["poetry"], reading_level=2.0, page_count=99))
+    stored(book("B19", "Renamed", genre=["poetry"], reading_level=2.0, page_count=99))
     assert len(embeddings_server.inputs) == 1
     assert ledger(EMBEDDING, "wanted", "done")["other"] == (1, 1)
 
@@ -233,7 +233,7 @@ def test_a_student_deleted_while_being_embedded_leaves_nothing_and_is_no_error(
         record_events([student_deleted("S1")])
 
     embeddings_server.before_answer = delete
-    work_off([WakeUp(EMBEDDING, "S1")])
+    work_off([Notification(EMBEDDING, "S1")])
     assert len(embeddings_server.inputs) == 2
     for table in ("students", "student_embeddings", "student_profiles", "checkouts"):
         assert rows(f"SELECT student_id FROM {table}") == [("S2",)]  # names above
@@ -241,7 +241,7 @@ def test_a_student_deleted_while_being_embedded_leaves_nothing_and_is_no_error(
     assert rows("SELECT DISTINCT key, error FROM attempts") == [("S2", None)]
 
 
-def test_a_student_deleted_and_told_again_meanwhile_is_embedded_anew(
+def test_a_student_deleted_and_added_again_meanwhile_is_embedded_anew(
     embeddings_server: EmbeddingsServer,
 ) -> None:
     record_events([*books(2), checkout("S1", "B0")])
@@ -254,14 +254,14 @@ def test_a_student_deleted_and_told_again_meanwhile_is_embedded_anew(
     embeddings_server.before_answer = replace
     assert recompute_student("S1") == []
     assert ledger(EMBEDDING, "wanted", "done") == {"S1": (1, 0)}
-    work_off([WakeUp(EMBEDDING, "S1")])
+    work_off([Notification(EMBEDDING, "S1")])
     assert "Title 1" in text_of("S1")
 
 
 def test_another_model_or_dimension_embeds_again_and_compares_only_its_own_vectors(
     configure: Configure, embeddings_server: EmbeddingsServer
 ) -> None:
-    told(*books(1), *(checkout(f"S{n}", "B0", days_ago=n) for n in range(6)))
+    stored(*books(1), *(checkout(f"S{n}", "B0", days_ago=n) for n in range(6)))
     assert len(read_neighbors("S0").neighbors) == 5
     for changed in (
         {"EMBEDDING_MODEL": "text-embedding-3-large"},
@@ -270,10 +270,10 @@ def test_another_model_or_dimension_embeds_again_and_compares_only_its_own_vecto
         configure(**changed, EMBEDDING_BATCH_SIZE=3)
         embeddings_server.requests.clear()
         refresh_students()
-        wake_ups = recompute_student("S0")
+        notifications = recompute_student("S0")
         assert len(embeddings_server.inputs) == 3
         assert embedded("S0")[:2] == (settings().model, settings().embedding_dimensions)
-        work_off([wake_up for wake_up in wake_ups if wake_up.kind == NEIGHBORS])
+        work_off([notification for notification in notifications if notification.kind == NEIGHBORS])
         new = {
             student_id
             for (student_id,) in rows(
@@ -284,7 +284,7 @@ def test_another_model_or_dimension_embeds_again_and_compares_only_its_own_vecto
         }
         assert len(new) == 3
         assert {neighbor.student_id for neighbor in read_neighbors("S0").neighbors} == new - {"S0"}
-        work_off([WakeUp(EMBEDDING, "S5")])
+        work_off([Notification(EMBEDDING, "S5")])
         assert len(embeddings_server.inputs) == 6
         assert len(read_neighbors("S5").neighbors) == 5
         assert rows("SELECT key, error FROM freshness WHERE wanted > done") == []
@@ -301,7 +301,7 @@ def test_a_thousand_checkouts_cost_no_more_than_their_texts_and_again_nothing(
     events = [checkout(*loan) for loan in sorted(loans)][:1000]
     assert len(events) == 1000
     first = record_events(events)
-    work_off(first.wake_ups)
+    work_off(first.notifications)
     students = {event.student_id for event in events}
     texts = {text for (text,) in rows("SELECT text FROM student_profiles")}
     assert len(embeddings_server.requests) <= len(students) / 25
@@ -310,5 +310,5 @@ def test_a_thousand_checkouts_cost_no_more_than_their_texts_and_again_nothing(
     embeddings_server.requests.clear()
     again = record_events(events)
     assert again.outcomes == ["unchanged"] * 1000
-    work_off(again.wake_ups)
+    work_off(again.notifications)
     assert embeddings_server.requests == []

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from tests.facts import record, rows, stale, told
+from tests.facts import fact, record, rows, stale
 from tests.platform import (
     acted,
     axis,
@@ -108,7 +108,7 @@ usable = pytest.mark.usefixtures("stores")
 
 @usable
 def test_a_given_vector_is_used_as_it_is_and_a_text_is_embedded() -> None:
-    work_off(record(given_post("A", axis(3)), post("B", "a fox and a crow")).wake_ups)
+    work_off(record(given_post("A", axis(3)), post("B", "a fox and a crow")).notifications)
     found = dict(rows("SELECT post_id, embedding FROM post_embeddings"))
     assert found["A"].to_list() == axis(3).tolist()
     assert sum(x * x for x in found["B"].to_list()) == pytest.approx(1, abs=1e-5)
@@ -116,23 +116,23 @@ def test_a_given_vector_is_used_as_it_is_and_a_text_is_embedded() -> None:
 
 @usable
 def test_the_last_telling_decides_where_the_vector_comes_from() -> None:
-    work_off(record(given_post("P", axis(3), text="a fox")).wake_ups)
+    work_off(record(given_post("P", axis(3), text="a fox")).notifications)
     assert rows("SELECT text, embedding IS NULL FROM posts") == [("a fox", False)]
-    work_off(record(told("post_updated", post_id="P", text="a crow")).wake_ups)
+    work_off(record(fact("post_updated", post_id="P", text="a crow")).notifications)
     assert rows("SELECT text, embedding IS NULL FROM posts") == [("a crow", True)]
     ((by_text,),) = rows("SELECT embedding FROM post_embeddings")
     assert by_text.to_list() != axis(3).tolist()
-    work_off(record(told("post_updated", post_id="P", embedding=VECTOR)).wake_ups)
+    work_off(record(fact("post_updated", post_id="P", embedding=VECTOR)).notifications)
     ((given,),) = rows("SELECT embedding FROM post_embeddings")
     assert given.to_list() == VECTOR
 
 
 @usable
-def test_the_same_post_told_again_changes_nothing() -> None:
+def test_the_same_post_sent_again_changes_nothing() -> None:
     event = post("P", "a fox", created_at="2026-03-01T00:00:00Z")
-    work_off(record(event).wake_ups)
+    work_off(record(event).notifications)
     before = rows("SELECT updated_at FROM post_embeddings")
-    again = record(event, told("post_updated", post_id="P", text="a fox"))
+    again = record(event, fact("post_updated", post_id="P", text="a fox"))
     assert again.outcomes == ["unchanged", "unchanged"]
     assert stale(POST) == set()
     assert rows("SELECT updated_at FROM post_embeddings") == before
@@ -151,11 +151,11 @@ def test_a_post_without_a_date_is_as_old_as_its_first_telling() -> None:
 
 
 @usable
-def test_the_same_action_twice_is_two_actions_but_an_event_told_twice_is_one() -> None:
+def test_the_same_action_twice_is_two_actions_but_an_event_sent_twice_is_one() -> None:
     record(acted("U", "P"), acted("U", "P"))
     assert rows("SELECT count(*) FROM action_log") == [(2,)]
     event_id = "0b5c2f3e-7d1a-4a55-9a41-3a1f4c1d2e6c"
-    once = told(**ACTION, event_id=event_id)
+    once = fact(**ACTION, event_id=event_id)
     assert record(once).duplicates == 0
     assert record(once, once).duplicates == 2
     assert rows("SELECT count(*) FROM action_log") == [(3,)]
@@ -188,7 +188,7 @@ def test_deleting_what_is_not_there_changes_nothing() -> None:
 @usable
 def test_an_action_stored_while_the_posts_vector_is_makes_its_user_stale() -> None:
     """The vector waits for the action, so that the user is raised with it."""
-    wake_ups = record(given_post("P", axis(0))).wake_ups
+    notifications = record(given_post("P", axis(0))).notifications
     with ThreadPoolExecutor(1) as threads, connection() as conn:
         with conn.transaction():
             conn.execute("INSERT INTO users (user_id) VALUES ('U')")
@@ -196,7 +196,7 @@ def test_an_action_stored_while_the_posts_vector_is_makes_its_user_stale() -> No
                 "INSERT INTO action_log (user_id, post_id, action, created_at)"
                 " VALUES ('U', 'P', 'like_post', now())"
             )
-            work = threads.submit(work_off, wake_ups)
+            work = threads.submit(work_off, notifications)
             eventually(lambda: waiting(conn), lambda: "nobody waits")
         work.result()
     assert stale(USER) == {"U"}
@@ -217,14 +217,14 @@ def test_ten_thousand_actions_are_stored_at_once() -> None:
     assert recorded.outcomes == ["inserted"] * 10_000
     assert rows("SELECT count(*) FROM action_log") == [(10_000,)]
     assert len(stale(USER)) == 700
-    assert recorded.wake_ups == []
+    assert recorded.notifications == []
 
 
 @usable
 def test_another_model_reaches_posts_at_night_and_their_users_with_the_next_run(
     configure: Callable[..., None],
 ) -> None:
-    work_off(record(post("P", "a fox"), given_post("G", axis(1))).wake_ups)
+    work_off(record(post("P", "a fox"), given_post("G", axis(1))).notifications)
     record(acted("U", "P"))
     recompute_all()
     assert refresh_posts() == 0

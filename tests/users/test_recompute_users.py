@@ -33,7 +33,7 @@ from workers.jobs.runs import RunKind, cancel_run, create_run, read_run
 from workers.ledger import freshness
 from workers.ledger.contract import summarize
 from workers.ledger.freshness import find_overdue
-from workers.ledger.release import call_waiting
+from workers.ledger.release import release_held
 from workers.users.recompute import recompute_batch, recompute_user, recompute_users, request_users
 
 USER = Kind.user_embedding
@@ -58,7 +58,7 @@ def test_an_action_on_a_post_that_comes_later_counts_once_it_is_there() -> None:
     recompute_all()
     assert_interests("U", 1)
     assert stale(USER) == set()
-    work_off(record(post("P1", "a fox crosses the river")).wake_ups)
+    work_off(record(post("P1", "a fox crosses the river")).notifications)
     assert stale(USER) == {"U"}
     recompute_all()
     ((text_vector,),) = rows("SELECT embedding FROM post_embeddings WHERE post_id = 'P1'")
@@ -71,7 +71,7 @@ def test_a_post_that_changes_or_goes_makes_those_stale_who_acted_on_it() -> None
     posts()
     record(acted("U", "P0"), acted("U", "P1"), acted("V", "P1"), acted("W", "P2"))
     recompute_all()
-    work_off(record(given_post("P0", axis(9))).wake_ups)
+    work_off(record(given_post("P0", axis(9))).notifications)
     assert stale(USER) == {"U"}
     record(post_deleted("P1"))
     assert stale(USER) == {"U", "V"}
@@ -133,7 +133,7 @@ def test_an_action_during_the_work_leaves_the_user_to_the_next_run() -> None:
     with transaction() as conn:
         change_now = conn.execute("SELECT now()").fetchone()
     assert change_now is not None
-    call_waiting(USER, change_now[0], 10)
+    release_held(USER, change_now[0], 10)
     batch = freshness.claim(USER, "U")
     assert batch is not None
     record(acted("U", "P1"))
@@ -203,7 +203,7 @@ def test_a_request_while_one_is_worked_on_joins_it() -> None:
     second = request_users(["V"])
     assert (first.is_new, second.is_new) == (True, False)
     assert second.run_id == first.run_id
-    assert second.wake_ups
+    assert second.notifications
     assert sorted(recompute_users(first.run_id)) == ["U", "V"]
 
 
@@ -311,7 +311,7 @@ def test_a_deleted_user_leaves_nothing() -> None:
     record(acted("U", "P0"), acted("V", "P1"))
     recompute_all()
     request("U")
-    work_off(record(user_deleted("U")).wake_ups)
+    work_off(record(user_deleted("U")).notifications)
     for table in ("users", "action_log", "user_embeddings"):
         assert rows(f"SELECT DISTINCT user_id FROM {table}") == [("V",)]
     for table in ("freshness", "attempts", "effects"):

@@ -1,4 +1,4 @@
-"""Users' vectors in Redis: a copy that is never older than what was told, and never needed."""
+"""Users' vectors in Redis: a copy that is never older than what was stored, and never needed."""
 
 import json
 
@@ -174,7 +174,7 @@ def test_a_copy_that_was_not_written_after_the_commit_is_written_by_the_next_rea
 def test_a_deleted_user_is_gone_from_redis_and_a_late_writer_brings_nothing_back() -> None:
     one_user()
     old = cached()
-    work_off(record(user_deleted("U")).wake_ups)
+    work_off(record(user_deleted("U")).notifications)
     with pytest.raises(UnknownKeyError):
         read_embedding("U")
     cache.fill({"U": UserDocument(int(str(old["version"])), '"embedding":[1]')})
@@ -187,9 +187,9 @@ def test_a_deleted_user_is_gone_from_redis_and_a_late_writer_brings_nothing_back
 
 def test_a_user_deleted_while_redis_is_down_goes_once_it_is_back() -> None:
     one_user()
-    wake_ups = record(user_deleted("U")).wake_ups
+    notifications = record(user_deleted("U")).notifications
     with BrokenRedis():
-        work_off(wake_ups)
+        work_off(notifications)
     assert stale(Kind.user_removal) == {"U"}
     assert cached()["embedding"] == axis(0).tolist()
     change("UPDATE freshness SET not_before = now(), last_sent = '-infinity'")
@@ -200,9 +200,9 @@ def test_a_user_deleted_while_redis_is_down_goes_once_it_is_back() -> None:
 
 def test_a_vector_made_after_the_deletion_is_not_removed_by_it() -> None:
     one_user()
-    wake_ups = record(user_deleted("U")).wake_ups
+    notifications = record(user_deleted("U")).notifications
     record(acted("U", "P1"))
     request("U")
-    work_off(wake_ups)
+    work_off(notifications)
     recompute_user("U")
     assert read_embedding("U").embedding == axis(1).tolist()

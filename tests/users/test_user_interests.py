@@ -110,17 +110,17 @@ def test_the_half_life_is_exact_at_a_given_time(configure: Configure) -> None:
 def test_a_random_platform_equals_the_loop_in_python() -> None:
     chance = np.random.default_rng(5)
     vectors = {f"P{n}": chance.uniform(-1, 1, 384).astype(np.float32) for n in range(40)}
-    work_off(record(*(given_post(key, v) for key, v in vectors.items())).wake_ups)
+    work_off(record(*(given_post(key, v) for key, v in vectors.items())).notifications)
     weights = settings().action_weights
-    told = [
+    acts = [
         acted(f"U{chance.integers(20)}", f"P{chance.integers(40)}", str(action))
         for action in chance.choice(list(weights)[:5], 600)
     ]
-    record(*told)
+    record(*acts)
     recompute_all()
-    for user in {event.user_id for event in told}:
+    for user in {event.user_id for event in acts}:
         total = np.zeros(384)
-        for event in told:
+        for event in acts:
             if event.user_id == user:
                 total += weights[event.action] * vectors[event.post_id].astype(np.float64)
         expected = total / np.linalg.norm(total)
@@ -157,7 +157,7 @@ def test_weights_that_cancel_each_other_out_are_no_vector(configure: Configure) 
     configure(DISLIKE_WEIGHT=-5)
     posts()
     record(acted("U", "P0"), acted("U", "P0", "dislike_post"))
-    work_off(record(given_post("Q", axis(0))).wake_ups)
+    work_off(record(given_post("Q", axis(0))).notifications)
     record(acted("V", "P0"), acted("V", "Q", "dislike_post"))
     recompute_all()
     assert (reason("U"), reason("V")) == ("no_weighted_actions", "no_weighted_actions")

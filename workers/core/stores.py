@@ -146,8 +146,8 @@ def _configure(conn: psycopg.Connection) -> None:
 def _check(conn: psycopg.Connection) -> None:
     """Refuse a connection that has ended, without asking the server: that costs a round trip.
 
-    A server that ends a session closes the socket, which can be read from then. One that vanishes
-    without a word is found out by the next query, as it may vanish at any time.
+    A server that ends a session closes the socket, which can be read from then. One that goes away
+    without a word is found out by the next query, as it may go away at any time.
     """
     if _can_be_read(conn):
         ConnectionPool.check_connection(conn)

@@ -36,6 +36,7 @@ from workers.documents.refresh import refresh_vectors
 from workers.documents.source import Row
 from workers.documents.text import DocumentText, read_text
 from workers.documents.versions import Version, named_versions
+from workers.jobs.lease import LOST_WORKER
 from workers.jobs.runs import RunKind
 from workers.ledger.freshness import backoff_s
 
@@ -111,7 +112,7 @@ def precompute_batch(run_id: UUID, batch_no: int | None = None) -> list[int] | N
     if batch is None:
         return None
     if batch.attempts > settings().max_attempts:
-        _bury(batch, f"its worker vanished on each of {settings().max_attempts} attempts")
+        _bury(batch, f"{LOST_WORKER} on each of {settings().max_attempts} attempts")
         return choose_batches(run_id)
     try:
         outcome = _work(batch)

@@ -10,7 +10,7 @@ from workers.core.stores import transaction
 from workers.documents import source, store
 from workers.documents.failures import clear_failures, failed_ids
 from workers.documents.versions import forget_version, list_versions, removable_versions
-from workers.jobs.runs import Hold, held_run
+from workers.jobs.runs import RunLease, leased_run
 
 log = structlog.get_logger()
 
@@ -25,19 +25,19 @@ def cleanup_documents(run_id: UUID) -> None:
         SourceError: MongoDB cannot be read, or holds no document at all; nothing is removed.
         redis.RedisError, psycopg.Error: a store failed; the run is resumed later.
     """
-    with held_run(run_id) as hold:
-        if hold is not None:
-            _clean_up(hold)
+    with leased_run(run_id) as lease:
+        if lease is not None:
+            _clean_up(lease)
 
 
-def _clean_up(hold: Hold) -> None:
+def _clean_up(lease: RunLease) -> None:
     source.check_source()
     if source.count_documents() == 0:
         # Somebody reloads it, or it is the wrong one. If it is neither, the keys expire.
         raise SourceError("mongo_collection_empty", "the collection is empty; no key was removed")
     known = {version.version for version in list_versions()}
     over = set(removable_versions())
-    cursor, looked_at, removed = _read_position(hold.position)
+    cursor, looked_at, removed = _read_position(lease.position)
     while True:
         cursor, found = store.scan(cursor)
         looked_at += len(found)
@@ -45,7 +45,7 @@ def _clean_up(hold: Hold) -> None:
         over &= set(removable_versions())
         # Versions that are not in our list are not ours.
         removed += _remove([pair for pair in found if pair[0] in known], over)
-        hold.report(
+        lease.report(
             total=looked_at,
             done=looked_at,
             progress=0.0,
@@ -53,7 +53,7 @@ def _clean_up(hold: Hold) -> None:
         )
         if not cursor:
             break
-    log.info("documents_cleaned", run_id=str(hold.run_id), looked_at=looked_at, removed=removed)
+    log.info("documents_cleaned", run_id=str(lease.run_id), looked_at=looked_at, removed=removed)
     for version in sorted(over):
         forget_version(version)
     _forget_failures()

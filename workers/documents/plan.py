@@ -24,7 +24,7 @@ from workers.documents import source
 from workers.documents.failures import DocumentFailure, find_due, record_failures
 from workers.documents.source import Mark, Row
 from workers.documents.versions import versions_to_keep_fresh
-from workers.jobs.runs import Hold, RunKind, create_run, find_active, held_run
+from workers.jobs.runs import RunKind, RunLease, create_run, find_active, leased_run
 
 ADD_RUN = query("documents/plan.add_run")
 READ_RUN = query("documents/plan.read_run")
@@ -157,10 +157,10 @@ def plan_documents(run_id: UUID) -> Step:
     run = read_documents_run(run_id)
     more = False
     if run.state == "queued" or not run.planned:
-        with held_run(run_id) as hold:
-            if hold is not None:
-                more = not _plan(run, hold)
-                hold.release()
+        with leased_run(run_id) as lease:
+            if lease is not None:
+                more = not _plan(run, lease)
+                lease.release()
         if not more:
             finish_planned(run_id)
     return Step(choose_batches(run_id), more)
@@ -218,10 +218,10 @@ def count_batches(run_id: UUID) -> Counts:
     return Counts(*row)
 
 
-def _plan(run: DocumentsRun, hold: Hold) -> bool:
+def _plan(run: DocumentsRun, lease: RunLease) -> bool:
     """Store some more batches; returns whether all are known now."""
-    position = _Position.read(hold.position)
-    if hold.position is None and not run.planned:
+    position = _Position.read(lease.position)
+    if lease.position is None and not run.planned:
         source.check_source()
         source.warn_of_missing_indexes()
     if run.state == "queued":
@@ -247,7 +247,7 @@ def _plan(run: DocumentsRun, hold: Hold) -> bool:
                 _add_page(conn, run, position, page)
                 position = page.next
             total = position.documents if page is None else max(expected, position.documents)
-            hold.plan(conn, total=total, position=str(position))
+            lease.plan(conn, total=total, position=str(position))
         if page is None:
             return True
     return False
@@ -283,7 +283,7 @@ def _all_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:  # noqa: AR
     while True:
         ids = source.ids_after(at.last_id, size)
         full = len(ids) == size
-        # A range ends at an id that Postgres can hold.
+        # A range ends at an id that Postgres can lease.
         last = next((doc_id for doc_id in reversed(ids) if "\0" not in doc_id), None)
         documents = at.documents + len(ids)
         after_id = at.last_id or None

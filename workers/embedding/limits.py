@@ -86,16 +86,16 @@ def pause(retry_after: str | None) -> float:
         Seconds until the provider may be asked again.
     """
     client = stores().redis
-    told = _seconds_told(retry_after)
-    if told is None:
+    asked = _parse_seconds(retry_after)
+    if asked is None:
         spread = random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
         return int(client.eval(PAUSE_LONGER, 2, PAUSED, FAILURES, spread, LONGEST_PAUSE_S)) / 1000
-    seconds = min(told, LONGEST_RETRY_AFTER_S)
+    seconds = min(asked, LONGEST_RETRY_AFTER_S)
     client.eval(PAUSE, 1, PAUSED, max(int(seconds * 1000), 1))
     return seconds
 
 
-def _seconds_told(retry_after: str | None) -> float | None:
+def _parse_seconds(retry_after: str | None) -> float | None:
     """What a Retry-After header says; None if it says nothing that can be read."""
     if retry_after is None:
         return None

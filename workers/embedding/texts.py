@@ -108,13 +108,13 @@ def _embed_request(
         return [error] * len(texts)
     EMBEDDING_DURATION.observe((time.perf_counter() - started) * 1000, model=embedder.model)
     results: list[Vector | ProviderError] = [*vectors]
-    suspects = np.flatnonzero(~_valid_rows(vectors, embedder.dimensions))
-    for row in suspects:
+    doubtful = np.flatnonzero(~_valid_rows(vectors, embedder.dimensions))
+    for row in doubtful:
         try:
             validate(vectors[row], embedder.dimensions)
         except InvalidEmbeddingError as error:
             results[row] = error
-    invalid = sum(isinstance(results[row], ProviderError) for row in suspects)
+    invalid = sum(isinstance(results[row], ProviderError) for row in doubtful)
     INVALID_EMBEDDINGS.add(invalid, model=embedder.model)
     EMBEDDINGS_GENERATED.add(len(results) - invalid, model=embedder.model)
     return results

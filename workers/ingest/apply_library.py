@@ -82,13 +82,13 @@ def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effec
 
 def _known_loans(conn: psycopg.Connection, events: Sequence[Identified]) -> dict[str, Loan]:
     """The loans that have the ids which the events tell, by id."""
-    ids = [checkout_id for _, event in events if (checkout_id := _told_id(event)) is not None]
+    ids = [checkout_id for _, event in events if (checkout_id := _given_id(event)) is not None]
     if not ids:
         return {}
     return {row[0]: row[1:] for row in conn.execute(FIND_LOANS, {"ids": ids})}
 
 
-def _told_id(event: Event) -> str | None:
+def _given_id(event: Event) -> str | None:
     return event.checkout_id if isinstance(event, CheckoutAdded) else None
 
 
@@ -103,7 +103,7 @@ def _steps(
     upserts: list[Identified] = []
     deletions: list[Identified] = []
     deleted: set[tuple[str, str]] = set()
-    told_ids: dict[Loan, str | None] = {}
+    given_ids: dict[Loan, str | None] = {}
     for event_id, event in events:
         subjects = {
             (name, value) for name in SUBJECTS if (value := getattr(event, name, None)) is not None
@@ -117,12 +117,12 @@ def _steps(
             loan, checkout_id = _loan(event), event.checkout_id
             # It takes the id from another loan, or gives this one another id.
             moves = checkout_id is not None and loans.setdefault(checkout_id, loan) != loan
-            depends = depends or moves or told_ids.get(loan, checkout_id) != checkout_id
+            depends = depends or moves or given_ids.get(loan, checkout_id) != checkout_id
         if depends:
             yield upserts, deletions
-            upserts, deletions, deleted, told_ids = [], [], set(), {}
+            upserts, deletions, deleted, given_ids = [], [], set(), {}
         if isinstance(event, CheckoutAdded) and "checkout_id" in event.model_fields_set:
-            told_ids[_loan(event)] = event.checkout_id
+            given_ids[_loan(event)] = event.checkout_id
             if event.checkout_id is not None:
                 loans[event.checkout_id] = _loan(event)
         upserts.append((event_id, event))

@@ -1,4 +1,4 @@
-"""CSV files of a library: strict, reported line by line, told as the same events as the API's."""
+"""CSV files of a library: strict, reported line by line, read as the same events as the API's."""
 
 import argparse
 import csv
@@ -20,7 +20,7 @@ from workers.core.stores import close_stores, open_stores
 from workers.ingest.apply_library import Loan
 from workers.ingest.events import BookChanged, CheckoutAdded, Event, StudentChanged
 from workers.ingest.record import record_events
-from workers.ledger.freshness import WakeUp, resend_stale
+from workers.ledger.freshness import Notification, resend_stale
 
 CHUNK_ROWS = 2000
 # A stray quote would otherwise swallow the rest of the file into one cell.
@@ -61,7 +61,7 @@ class ImportReport:
     unchanged: int = 0
     failed: int = 0
     errors: list[CsvError] = field(default_factory=list)
-    wake_ups: list[WakeUp] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
 
     def refuse(self, errors: Sequence[CsvError]) -> None:
         """Count one bad row."""
@@ -92,7 +92,7 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
     loans: dict[str, tuple[int, Loan]] = {}
     for line, record in records:
         report.rows += 1
-        event = _not_told_otherwise(_event(table, header, line, record), line, loans)
+        event = _not_contradicted(_event(table, header, line, record), line, loans)
         if isinstance(event, list):
             report.refuse(event)
             continue
@@ -114,7 +114,7 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
 def _repeated(places: Sequence[int], lines: Sequence[str]) -> set[int]:
     """Hashes of the keys that stand in more than one row.
 
-    Of these rows only the last one is told. Told in order, each would change what another
+    Of these rows only the last one counts. Stored in order, each would change what another
     transaction has stored for the one before it, and again with every import of the file.
     """
     seen: set[int] = set()
@@ -205,7 +205,7 @@ def _event(
         ]
 
 
-def _not_told_otherwise(
+def _not_contradicted(
     event: Event | list[CsvError], line: int, loans: dict[str, tuple[int, Loan]]
 ) -> Event | list[CsvError]:
     """Refuse a loan's id that an earlier line has for another loan: each would undo the other."""
@@ -225,7 +225,7 @@ def _record(events: Sequence[Event], report: ImportReport) -> None:
     report.inserted += recorded.outcomes.count("inserted")
     report.updated += recorded.outcomes.count("updated")
     report.unchanged += recorded.outcomes.count("unchanged")
-    report.wake_ups += recorded.wake_ups
+    report.notifications += recorded.notifications
 
 
 def _text(cell: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What can be told to Kinfold: one model per event type, used by the API and the CSV import."""
+"""What can be sent to Kinfold: one model per event type, used by the API and the CSV import."""
 
 import math
 from datetime import UTC, date, datetime, timedelta

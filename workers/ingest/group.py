@@ -11,7 +11,7 @@ from psycopg_pool import PoolTimeout
 
 from workers.ingest.events import Event
 from workers.ingest.record import Recorded, record_events
-from workers.ledger.freshness import WakeUp
+from workers.ledger.freshness import Notification
 
 # No connection, no resources, or the server ends.
 GONE = ("08", "53", "57P")
@@ -21,7 +21,7 @@ def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Excepti
     """`record_events` for each list, in one transaction if none of them is refused.
 
     Returns:
-        What became of each list; the wake-ups of all are given to the first.
+        What became of each list; the notifications of all are given to the first.
     """
     try:
         recorded = record_events([event for events in lists for event in events])
@@ -35,7 +35,7 @@ def _one_by_one(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
     for events in lists:
         try:
             outcomes.append(record_events(events))
-        except Exception as error:  # noqa: BLE001  # raised for whoever told these events
+        except Exception as error:  # noqa: BLE001  # raised for whoever sent these events
             if _is_down(error):  # the next would wait for it, too
                 return [*outcomes, *[error] * (len(lists) - len(outcomes))]
             outcomes.append(error)
@@ -51,12 +51,12 @@ def _is_down(error: Exception) -> bool:
 
 def _distribute(lists: Sequence[Sequence[Event]], recorded: Recorded) -> list[Recorded | Exception]:
     start = 0
-    wake_ups: list[WakeUp] = recorded.wake_ups
+    notifications: list[Notification] = recorded.notifications
     shares: list[Recorded | Exception] = []
     for events in lists:
         end = start + len(events)
         shares.append(
-            Recorded(recorded.event_ids[start:end], recorded.outcomes[start:end], wake_ups)
+            Recorded(recorded.event_ids[start:end], recorded.outcomes[start:end], notifications)
         )
-        start, wake_ups = end, []
+        start, notifications = end, []
     return shares

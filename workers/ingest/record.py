@@ -13,7 +13,7 @@ from workers.core.vocabulary import Kind
 from workers.ingest.apply_library import apply_facts
 from workers.ingest.effects import Effects, Identified, Outcome
 from workers.ingest.events import Event
-from workers.ledger.freshness import WAITING_KINDS, WakeUp, raise_wanted, wake_ups
+from workers.ledger.freshness import HELD_KINDS, Notification, mark_stale, notifications_of
 
 INSERT_EVENTS = query("ingest/record.insert_events")
 INSERT_EFFECTS = query("ingest/record.insert_effects")
@@ -27,7 +27,7 @@ class Recorded:
 
     event_ids: list[UUID]
     outcomes: list[Outcome]
-    wake_ups: list[WakeUp]
+    notifications: list[Notification]
 
     @property
     def duplicates(self) -> int:
@@ -36,7 +36,7 @@ class Recorded:
 
 
 def record_events(events: Sequence[Event], *, log_unchanged: bool = True) -> Recorded:
-    """Store events, all or none; send the returned wake-ups once this has returned.
+    """Store events, all or none; send the returned notifications once this has returned.
 
     Args:
         events: applied in order. One with an `event_id` that was accepted before is a duplicate
@@ -69,12 +69,12 @@ def _record(identified: list[Identified], *, log_unchanged: bool) -> Recorded:
         else:
             effects = apply_facts(conn, list(first.items()))
             log_events(conn, _types(first, effects.consequential()))
-        wakes = _raise_stale(conn, effects, list(first))
+        notifications = _raise_stale(conn, effects, list(first))
     outcomes: list[Outcome] = []
     for event_id, _ in identified:
         known = first.pop(event_id, None) is not None and event_id in effects.outcomes
         outcomes.append(effects.outcomes[event_id] if known else "duplicate")
-    return Recorded([event_id for event_id, _ in identified], outcomes, wakes)
+    return Recorded([event_id for event_id, _ in identified], outcomes, notifications)
 
 
 def _types(events: Mapping[UUID, Event], ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -111,14 +111,14 @@ def log_effects(
 
 def _raise_stale(
     conn: psycopg.Connection, effects: Effects, in_order: Sequence[UUID]
-) -> list[WakeUp]:
+) -> list[Notification]:
     """Raise what is stale; each key's last event is the last one of the list that concerns it."""
     position = {event_id: place for place, event_id in enumerate(in_order)}
-    wakes: list[WakeUp] = []
+    notifications: list[Notification] = []
     for kind, causes in effects.stale.items():
         if causes:
             ordered = {key: sorted(ids, key=position.__getitem__) for key, ids in causes.items()}
-            wanted = raise_wanted(conn, kind, {key: ids[-1] for key, ids in ordered.items()})
+            wanted = mark_stale(conn, kind, {key: ids[-1] for key, ids in ordered.items()})
             log_effects(conn, kind, ordered, wanted)
-            wakes += wake_ups(kind, wanted) if kind not in WAITING_KINDS else []
-    return wakes
+            notifications += notifications_of(kind, wanted) if kind not in HELD_KINDS else []
+    return notifications

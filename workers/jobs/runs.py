@@ -70,7 +70,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Hold:
+class RunLease:
     """A claimed run: ours until the lease runs out.
 
     `position` is where the last worker got to.
@@ -159,7 +159,7 @@ def find_active(kind: RunKind, conn: psycopg.Connection) -> UUID | None:
 
 
 @contextmanager
-def held_run(run_id: UUID) -> Iterator[Hold | None]:
+def leased_run(run_id: UUID) -> Iterator[RunLease | None]:
     """Work on a run inside the block; None when it has ended, is paused, or another worker has it.
 
     An error gives the run back to be resumed, after the last attempt it has failed.
@@ -180,7 +180,7 @@ def held_run(run_id: UUID) -> Iterator[Hold | None]:
         yield None
         return
     try:
-        yield Hold(run_id, token, row[1])
+        yield RunLease(run_id, token, row[1])
     except RunStoppedError as stopped:
         log.info("run_stopped", run_id=str(run_id), reason=stopped.reason)
         if stopped.reason == "cancelled":

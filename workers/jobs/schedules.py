@@ -17,6 +17,7 @@ from workers.core.stores import connection
 from workers.core.tracebacks import traceback_of
 from workers.core.vocabulary import Queue
 from workers.core.worker_name import worker_name
+from workers.jobs.lease import LOST_WORKER
 
 REGISTER = query("jobs/schedules.register_job")
 FORGET_OTHERS = query("jobs/schedules.forget_other_jobs")
@@ -36,8 +37,6 @@ TRY_LEADERSHIP = query("jobs/schedules.try_leadership")
 
 # The leader speaks every two seconds.
 LEADER_IDLE_MS = 10_000
-
-VANISHED = "its worker vanished"
 
 log = structlog.get_logger()
 
@@ -129,10 +128,10 @@ def request_firing(job: str, asked_by: str) -> UUID:
 
 
 @contextmanager
-def held_firing(firing_id: UUID) -> Iterator[bool]:
+def leased_firing(firing_id: UUID) -> Iterator[bool]:
     """Do the job inside the block if it is ours: True unless it was done or somebody is at it.
 
-    A failure is told in the firing, and nowhere else: the next slot is the next try.
+    A failure is recorded in the firing, and nowhere else: the next slot is the next try.
     """
     with connection() as conn:
         row = conn.execute(
@@ -169,7 +168,7 @@ def find_unsent() -> list[tuple[str, UUID]]:
             {
                 "max_attempts": settings().max_attempts,
                 "silent_s": settings().lease_seconds,
-                "vanished": VANISHED,
+                "lost_worker": LOST_WORKER,
             },
         ).fetchall()
         for job, firing_id, state in lost:

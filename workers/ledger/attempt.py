@@ -21,7 +21,7 @@ from workers.core.metrics import KEY_LATENCY, KEYS_DONE, KEYS_FAILED
 from workers.core.tracebacks import traceback_of
 from workers.core.vocabulary import Kind
 from workers.ledger import freshness
-from workers.ledger.freshness import Batch, Failure, WakeUp
+from workers.ledger.freshness import Batch, Failure, Notification
 
 STORE_DOWN_DELAY_S = 2.0
 STORE_DOWN = (psycopg.OperationalError, PoolTimeout, redis.RedisError)
@@ -30,7 +30,7 @@ ELSEWHERE = (ProviderUnavailableError, ProviderDeniedError, *STORE_DOWN)
 
 # A key that kills its worker takes along what the process's other threads are at. Of the keys that
 # were lost like that one at a time runs here, so that none is lost a second time with another.
-_one_suspect = threading.Lock()
+_one_orphan = threading.Lock()
 
 log = structlog.get_logger()
 
@@ -39,47 +39,47 @@ log = structlog.get_logger()
 class Outcome:
     """What a worker did with its batch.
 
-    `done` was written under the lease; `failed` is still to be recorded; `wake_ups` are the
+    `done` was written under the lease; `failed` is still to be recorded; `notifications` are the
     messages that follow.
     """
 
     done: Collection[str] = ()
     failed: Mapping[str, Exception] = field(default_factory=dict)
-    wake_ups: list[WakeUp] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
 
 
-def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[WakeUp] | None:
+def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[Notification] | None:
     """Claim a batch and work on it; every failure ends in the ledger.
 
-    A key whose worker vanished comes first and alone, while no other such key runs here.
+    A key whose worker was lost comes first and alone, while no other such key runs here.
 
     Returns:
         The messages to send now: what follows from the work, and keys that went stale again;
-        after a key whose worker vanished also one for the next. None when nothing was due.
+        after a key whose worker was lost also one for the next. None when nothing was due.
 
     Raises:
         psycopg.Error: the ledger itself cannot be reached; the lease runs out by itself.
     """
-    with _suspect(kind) as suspect:
-        if suspect is not None:
-            return [*_attempt(suspect, work), WakeUp(kind, key)]
+    with _orphan(kind) as orphan:
+        if orphan is not None:
+            return [*_attempt(orphan, work), Notification(kind, key)]
     batch = freshness.claim(kind, key)
     return None if batch is None else _attempt(batch, work)
 
 
 @contextmanager
-def _suspect(kind: Kind) -> Iterator[Batch | None]:
-    """A key whose worker vanished, unless one runs in this process; nobody waits for that."""
-    if not _one_suspect.acquire(blocking=False):
+def _orphan(kind: Kind) -> Iterator[Batch | None]:
+    """A key whose worker was lost, unless one runs in this process; nobody waits for that."""
+    if not _one_orphan.acquire(blocking=False):
         yield None
         return
     try:
-        yield freshness.claim_suspect(kind)
+        yield freshness.claim_orphan(kind)
     finally:
-        _one_suspect.release()
+        _one_orphan.release()
 
 
-def _attempt(batch: Batch, work: Callable[[Batch], Outcome]) -> list[WakeUp]:
+def _attempt(batch: Batch, work: Callable[[Batch], Outcome]) -> list[Notification]:
     outcome = _work(batch, work)
     if outcome.done:
         KEYS_DONE.add(len(outcome.done), kind=batch.kind)
@@ -96,11 +96,11 @@ def _attempt(batch: Batch, work: Callable[[Batch], Outcome]) -> list[WakeUp]:
             last_events=sorted({str(batch.claims[done].last_event) for done in outcome.done})[:10],
         )
     _record_failures(batch, outcome.failed)
-    return outcome.wake_ups
+    return outcome.notifications
 
 
 def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
-    """The work, with the keys that it cannot bear told from the others by halving the batch."""
+    """The work, with the keys that it cannot bear found by halving the batch."""
     try:
         return work(batch)
     except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback
@@ -116,7 +116,7 @@ def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
         return Outcome(
             done=[*first.done, *second.done],
             failed={**first.failed, **second.failed},
-            wake_ups=[*first.wake_ups, *second.wake_ups],
+            notifications=[*first.notifications, *second.notifications],
         )
 
 

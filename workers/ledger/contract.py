@@ -8,7 +8,7 @@ from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import connection
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import WAITING_KINDS
+from workers.ledger.freshness import HELD_KINDS
 
 SUMMARIZE = query("ledger/contract.summarize")
 
@@ -43,7 +43,7 @@ class KindFreshness:
 def limit_seconds(kind: Kind) -> float:
     """How old the oldest stale key of a kind may be; kinds that wait for a schedule have longer."""
     limit_s = settings().freshness_limit_seconds
-    if kind in WAITING_KINDS:
+    if kind in HELD_KINDS:
         limit_s = settings().user_freshness_limit_seconds
     return settings().freshness_limits.get(kind, limit_s)
 

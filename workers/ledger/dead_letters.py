@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from workers.core.queries import query
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import WakeUp, forget_keys, wake_ups
+from workers.ledger.freshness import Notification, forget_keys, notifications_of
 
 LIST_GROUPS = query("ledger/dead_letters.list_groups")
 COUNT_LETTERS = query("ledger/dead_letters.count_letters")
@@ -95,20 +95,20 @@ def list_letters(
 
 
 def read_tracebacks(kind: Kind, keys: Sequence[str]) -> dict[str, str]:
-    """The traceback of the last failed attempt at each key; none for a worker that vanished."""
+    """The traceback of the last failed attempt at each key; none for a lost worker."""
     with connection() as conn:
         return dict(conn.execute(READ_TRACEBACKS, {"kind": kind, "keys": list(keys)}).fetchall())
 
 
-def requeue_keys(kind: Kind, keys: Sequence[str]) -> list[WakeUp]:
+def requeue_keys(kind: Kind, keys: Sequence[str]) -> list[Notification]:
     """Give dead keys another try; returns the messages to send, one per key that was dead."""
     with transaction() as conn:
         rows = conn.execute(REVIVE, {"kind": kind, "keys": list(keys)}).fetchall()
-    return [WakeUp(kind, key) for (key,) in rows]
+    return [Notification(kind, key) for (key,) in rows]
 
 
 def discard_keys(kind: Kind, keys: Sequence[str]) -> int:
-    """Forget dead keys until something new is told of them; returns how many there were.
+    """Forget dead keys until something new arrives about them; returns how many there were.
 
     What was last computed for them stays. They are out of the ledger, so nobody tries them again,
     and they no longer break the contract.
@@ -135,11 +135,13 @@ def dead_keys(kind: Kind, error_group: str | None = None) -> Iterator[list[str]]
         after = keys[-1]
 
 
-def batched(wakes: Sequence[WakeUp]) -> list[WakeUp]:
+def batched(notifications: Sequence[Notification]) -> list[Notification]:
     """One message per batch of them: the worker that gets it claims the others by itself."""
-    kinds = {wake.kind for wake in wakes}
+    kinds = {each.kind for each in notifications}
     return [
         message
         for kind in sorted(kinds)
-        for message in wake_ups(kind, [wake.key for wake in wakes if wake.kind == kind])
+        for message in notifications_of(
+            kind, [each.key for each in notifications if each.kind == kind]
+        )
     ]

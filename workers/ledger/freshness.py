@@ -18,12 +18,13 @@ from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind, Queue
 from workers.core.worker_name import worker_name
+from workers.jobs.lease import LOST_WORKER
 from workers.jobs.queues import paused_queues
 
-RAISE = query("ledger/freshness.raise_wanted")
+RAISE = query("ledger/freshness.mark_stale")
 LOCK_KEYS = query("ledger/freshness.lock_keys")
 FORGET = query("ledger/freshness.forget_keys")
-CLAIM_SUSPECT = query("ledger/freshness.claim_suspect")
+CLAIM_ORPHAN = query("ledger/freshness.claim_orphan")
 CLAIM_DUE = query("ledger/freshness.claim_due")
 CONFIRM = query("ledger/freshness.confirm_lease")
 MARK_DONE = query("ledger/freshness.mark_done")
@@ -34,11 +35,8 @@ BURY_LOST = query("ledger/freshness.bury_lost")
 FIND_OVERDUE = query("ledger/freshness.find_overdue")
 RESEND_STALE = query("ledger/freshness.resend_stale")
 
-VANISHED = "the worker vanished during the job"
-
-
 # Stale keys of these wait until a schedule or a person calls them (workers/ledger/release.py).
-WAITING_KINDS = frozenset({Kind.user_embedding})
+HELD_KINDS = frozenset({Kind.user_embedding})
 
 QUEUE_OF = {
     Kind.student_embedding: Queue.live,
@@ -50,7 +48,7 @@ QUEUE_OF = {
 
 
 @dataclass(frozen=True)
-class WakeUp:
+class Notification:
     """A message to send after commit: look at this key, and at others of its kind, now."""
 
     kind: Kind
@@ -104,7 +102,7 @@ class KeyFreshness:
     dead: bool
 
 
-def raise_wanted(
+def mark_stale(
     conn: psycopg.Connection, kind: Kind, causes: Mapping[str, UUID | None]
 ) -> dict[str, int]:
     """Make keys stale; `causes` maps each key to the event that did it.
@@ -120,7 +118,7 @@ def raise_wanted(
             "kind": kind,
             "keys": list(causes),
             "event_ids": list(causes.values()),
-            "waits": kind in WAITING_KINDS,
+            "waits": kind in HELD_KINDS,
         },
     )
     return dict(rows.fetchall())
@@ -147,27 +145,27 @@ def batch_size(kind: Kind) -> int:
     }[kind]
 
 
-def wake_ups(kind: Kind, keys: Collection[str]) -> list[WakeUp]:
+def notifications_of(kind: Kind, keys: Collection[str]) -> list[Notification]:
     """One message per batch: the worker that gets it claims the rest of the batch by itself."""
-    return [WakeUp(kind, key) for key in sorted(keys)[:: batch_size(kind)]]
+    return [Notification(kind, key) for key in sorted(keys)[:: batch_size(kind)]]
 
 
 def claim(kind: Kind, key: str) -> Batch | None:
     """Claim `key` and up to a batch of other due keys of its kind.
 
-    None when nothing is due, or the kind's queue is paused. Keys whose worker vanished are left
-    to `claim_suspect`.
+    None when nothing is due, or the kind's queue is paused. Keys whose worker was lost are left
+    to `claim_orphan`.
     """
     return _claim(CLAIM_DUE, kind, {"key": key, "batch": batch_size(kind)})
 
 
-def claim_suspect(kind: Kind) -> Batch | None:
-    """Claim one key whose worker vanished with it, if there is one.
+def claim_orphan(kind: Kind) -> Batch | None:
+    """Claim one key whose worker was lost with it, if there is one.
 
     What kills workers takes along whatever else its process is at, so run one at a time.
     """
-    lost = {"vanished": VANISHED, "max_attempts": settings().max_attempts}
-    return _claim(CLAIM_SUSPECT, kind, lost)
+    lost = {"lost_worker": LOST_WORKER, "max_attempts": settings().max_attempts}
+    return _claim(CLAIM_ORPHAN, kind, lost)
 
 
 def _claim(statement: str, kind: Kind, parameters: Mapping[str, object]) -> Batch | None:
@@ -222,7 +220,7 @@ def mark_done(
             "wanteds": [claim.wanted for claim in claims],
             "event_ids": [claim.last_event for claim in claims],
             "started_at": batch.started_at,
-            "waits": batch.kind in WAITING_KINDS,
+            "waits": batch.kind in HELD_KINDS,
         },
     ).fetchall()
     _record_attempts(conn, batch, dict.fromkeys(keys), raised or {})
@@ -283,21 +281,21 @@ def backoff_s(attempts: int) -> float:
     return ceiling * random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
 
 
-def bury_lost() -> list[WakeUp]:
-    """Kill keys whose worker vanished with them on their last attempt; returns them."""
-    error = f"{VANISHED} on each of {settings().max_attempts} attempts"
+def bury_lost() -> list[Notification]:
+    """Kill keys whose worker was lost with them on their last attempt; returns them."""
+    error = f"{LOST_WORKER} on each of {settings().max_attempts} attempts"
     with transaction() as conn:
         rows = conn.execute(
             BURY_LOST,
             {"kinds": list(Kind), "max_attempts": settings().max_attempts, "error": error},
         ).fetchall()
-    return [WakeUp(Kind(kind), key) for kind, key in rows]
+    return [Notification(Kind(kind), key) for kind, key in rows]
 
 
-def find_overdue(most: int = 10_000) -> list[WakeUp]:
-    """Wake-ups for keys that are due and that no recent message stands for.
+def find_overdue(most: int = 10_000) -> list[Notification]:
+    """Notifications for keys that are due and that no recent message stands for.
 
-    One per batch of ordinary keys, and one for each key whose worker vanished, because those
+    One per batch of ordinary keys, and one for each key whose worker was lost, because those
     are claimed alone. None for kinds whose queue is paused: messages would pile up there.
     """
     paused = paused_queues()
@@ -312,10 +310,10 @@ def find_overdue(most: int = 10_000) -> list[WakeUp]:
         ).fetchall()
     found = []
     for kind in Kind:
-        ordinary = [key for row_kind, key, suspect in rows if row_kind == kind and not suspect]
-        found += wake_ups(kind, ordinary)
+        ordinary = [key for row_kind, key, orphan in rows if row_kind == kind and not orphan]
+        found += notifications_of(kind, ordinary)
         found += [
-            WakeUp(kind, key) for row_kind, key, suspect in rows if row_kind == kind and suspect
+            Notification(kind, key) for row_kind, key, orphan in rows if row_kind == kind and orphan
         ]
     return found
 

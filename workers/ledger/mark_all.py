@@ -4,17 +4,17 @@ from workers.core.queries import query
 from workers.core.stores import transaction
 from workers.core.vocabulary import Kind
 
-RAISE_ALL = query("ledger/mark_all.raise_slice")
+MARK_SLICE = query("ledger/mark_all.mark_slice")
 
 SLICE = 5000
 
 
-def raise_all(kind: Kind) -> int:
+def mark_all_stale(kind: Kind) -> int:
     """Make every key of a kind stale that is not dead, in slices; returns how many."""
     after, total = "", 0
     while True:
         with transaction() as conn:
-            row = conn.execute(RAISE_ALL, {"kind": kind, "after": after, "most": SLICE}).fetchone()
+            row = conn.execute(MARK_SLICE, {"kind": kind, "after": after, "most": SLICE}).fetchone()
         if row is None or row[0] is None:
             return total
         after, total = row[0], total + row[1]

@@ -9,21 +9,21 @@ from workers.core.queries import query
 from workers.core.stores import connection
 from workers.core.vocabulary import Kind
 
-CALL_WAITING = query("ledger/release.call_waiting")
-CALL_NAMED = query("ledger/release.call_named")
+RELEASE_HELD = query("ledger/release.release_held")
+RELEASE_NAMED = query("ledger/release.release_named")
 COUNT_DUE = query("ledger/release.count_due")
 
 
-def call_waiting(kind: Kind, until: datetime, most: int) -> list[str]:
+def release_held(kind: Kind, until: datetime, most: int) -> list[str]:
     """Let up to `most` keys be due that wait since before `until`, the stalest ones."""
     parameters = {"kind": kind, "until": until, "most": most}
     with connection() as conn:
-        return [key for (key,) in conn.execute(CALL_WAITING, parameters)]
+        return [key for (key,) in conn.execute(RELEASE_HELD, parameters)]
 
 
-def call_named(conn: psycopg.Connection, kind: Kind, keys: Collection[str]) -> None:
+def release_named(conn: psycopg.Connection, kind: Kind, keys: Collection[str]) -> None:
     """Let these keys be due if they are stale."""
-    conn.execute(CALL_NAMED, {"kind": kind, "keys": sorted(keys)})
+    conn.execute(RELEASE_NAMED, {"kind": kind, "keys": sorted(keys)})
 
 
 def count_due(kind: Kind, waiting_until: datetime | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The watch over the contract: a kind that goes beyond its limit, or comes back, is told once."""
+"""Watch the contract: a kind that goes beyond its limit, or comes back, is reported once."""
 
 from datetime import datetime
 

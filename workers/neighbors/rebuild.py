@@ -23,8 +23,8 @@ from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import close_stores, connection, open_stores, transaction
 from workers.core.vocabulary import Kind
-from workers.jobs.runs import Hold, RunKind, create_run, held_run, read_run
-from workers.ledger.freshness import raise_wanted, resend_stale
+from workers.jobs.runs import RunKind, RunLease, create_run, leased_run, read_run
+from workers.ledger.freshness import mark_stale, resend_stale
 from workers.neighbors.blocked_knn import best_of_blocks
 from workers.neighbors.changes import (
     lock_graph,
@@ -94,19 +94,19 @@ def rebuild_neighbors(run_id: UUID, on_progress: Callable[[UUID], None] = lambda
     Raises:
         psycopg.Error: a store failed; the run is resumed later.
     """
-    with held_run(run_id) as hold:
-        if hold is not None:
-            _rebuild(hold, on_progress)
+    with leased_run(run_id) as lease:
+        if lease is not None:
+            _rebuild(lease, on_progress)
 
 
-def _rebuild(hold: Hold, on_progress: Callable[[UUID], None]) -> None:
+def _rebuild(lease: RunLease, on_progress: Callable[[UUID], None]) -> None:
     with connection() as conn:
-        conn.execute(LOG_REBUILD, {"run_id": hold.run_id})
+        conn.execute(LOG_REBUILD, {"run_id": lease.run_id})
         seq = newest_change(conn)
         ids = read_ids(conn)
     count = len(ids)
-    first = bisect_right(ids, hold.position) if hold.position is not None else 0
-    rebuild = _Rebuild(hold.run_id, ids, seq)
+    first = bisect_right(ids, lease.position) if lease.position is not None else 0
+    rebuild = _Rebuild(lease.run_id, ids, seq)
     depth = settings().max_neighbors + settings().neighbor_slack
     progress_from = first / count if count else 0.0
     done = first
@@ -125,13 +125,13 @@ def _rebuild(hold: Hold, on_progress: Callable[[UUID], None]) -> None:
             rows = slice(low - start, high - start)
             _write_lists(rebuild, np.arange(low, high, dtype=np.int32), members[rows], sims[rows])
         done = max(done, end)
-        hold.report(
+        lease.report(
             total=count,
             done=done,
             progress=progress_from + (1 - progress_from) * share,
             position=ids[end - 1] if end > start else None,
         )
-        on_progress(hold.run_id)
+        on_progress(lease.run_id)
     with transaction() as conn:
         lock_graph(conn)
         delete_strays(conn)
@@ -166,7 +166,7 @@ def _write_lists(rebuild: _Rebuild, owners: Indexes, members: Indexes, sims: Sim
         # Where too many have left, someone beyond the computed depth may belong: search again.
         unsure = (members[:, -1] >= 0) & ((new[0] >= 0).sum(axis=1) < settings().least_members)
         again = (rebuild.to_raise | set(_names(rebuild, owners[unsure]))) - rebuild.removed
-        raise_wanted(conn, Kind.student_neighbors, dict.fromkeys(again, rebuild.run_id))
+        mark_stale(conn, Kind.student_neighbors, dict.fromkeys(again, rebuild.run_id))
         rebuild.to_raise = set()
         longest = max(depth, int(np.bincount(stored.a).max(initial=0)))
         old_members, old_sims = rank(stored, len(owners), longest)

@@ -23,7 +23,7 @@ from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
-from workers.ledger.freshness import Batch, WakeUp
+from workers.ledger.freshness import Batch, Notification
 from workers.neighbors.changes import lock_graph, record_change, turn
 from workers.neighbors.edges import write_edges
 from workers.neighbors.graph import (
@@ -60,7 +60,7 @@ from workers.neighbors.vacuum import VacuumClock
 
 log = structlog.get_logger()
 
-# A worker that is told to stop has twenty seconds.
+# A worker that is asked to stop has twenty seconds.
 TURN_S = 10.0
 
 
@@ -87,7 +87,7 @@ class _Copy:
     vacuum = VacuumClock()
 
 
-def update_neighbors(key: str) -> list[WakeUp]:
+def update_neighbors(key: str) -> list[Notification]:
     """Bring the graph up to date with `key` and other students that moved, until none is left.
 
     Returns:
@@ -104,17 +104,17 @@ def update_neighbors(key: str) -> list[WakeUp]:
         _Copy.places.release()
 
 
-def _work_until_done(conn: psycopg.Connection, key: str) -> list[WakeUp]:
+def _work_until_done(conn: psycopg.Connection, key: str) -> list[Notification]:
     ends_at = time.monotonic() + TURN_S
-    wake_ups: list[WakeUp] = []
+    notifications: list[Notification] = []
     while time.monotonic() < ends_at:
         found = attempt(Kind.student_neighbors, key, update_batch)
         if found is None:
-            return wake_ups
-        wake_ups += found
+            return notifications
+        notifications += found
         if _Copy.graph is not None:
             _Copy.vacuum.count(conn, _Copy.graph.moved, _Copy.graph.size)
-    return [*wake_ups, WakeUp(Kind.student_neighbors, key)]
+    return [*notifications, Notification(Kind.student_neighbors, key)]
 
 
 def update_batch(batch: Batch) -> Outcome:
@@ -170,7 +170,9 @@ def _update(batch: Batch) -> Outcome:
     graph.set_lists(lists.owners, *lists.new)
     graph.seq = seq
     graph.moved = len(moved)
-    return Outcome(done=ours, wake_ups=freshness.wake_ups(Kind.student_neighbors, again))
+    return Outcome(
+        done=ours, notifications=freshness.notifications_of(Kind.student_neighbors, again)
+    )
 
 
 def _current_graph(conn: psycopg.Connection) -> NeighborGraph:

@@ -42,10 +42,10 @@ def load_sample() -> bool:
 def load_platform() -> None:
     """Posts, actions and interests, as if the schedule had just been there."""
     now = datetime.now(UTC)
-    posts = record_events(list(_told("posts", "post_added", now)))
-    for wake_up in posts.wake_ups:
-        recompute_post(wake_up.key)
-    actions = record_events(list(_told("actions", "user_action", now)))
+    posts = record_events(list(_events("posts", "post_added", now)))
+    for notification in posts.notifications:
+        recompute_post(notification.key)
+    actions = record_events(list(_events("actions", "user_action", now)))
     users = recompute_users(create_run(RunKind.recompute_users))
     score_posts()
     log.info(
@@ -56,7 +56,7 @@ def load_platform() -> None:
     )
 
 
-def _told(table: str, event_type: str, now: datetime) -> Iterator[Event]:
+def _events(table: str, event_type: str, now: datetime) -> Iterator[Event]:
     """A file's rows as events; their times are hours before now."""
     with (SAMPLE / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

@@ -17,7 +17,7 @@ from workers.embedding.embedders import embedder
 from workers.embedding.texts import Vector, embed_texts
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
-from workers.ledger.freshness import Batch, WakeUp
+from workers.ledger.freshness import Batch, Notification
 from workers.students.profile import Loan, Profile, build_profile, render_text
 
 LOAD_STUDENTS = query("students/recompute.load_students")
@@ -46,7 +46,7 @@ class Draft:
     unchanged: bool
 
 
-def recompute_student(key: str) -> list[WakeUp]:
+def recompute_student(key: str) -> list[Notification]:
     """Bring the profile and embedding of `key` and of other stale students up to date.
 
     One provider request per batch; students whose text is the same as before cost none.
@@ -148,11 +148,11 @@ def _store(
             ],
         )
         causes = {key: batch.claims[key].last_event for key in embedded}
-        raised = freshness.raise_wanted(conn, Kind.student_neighbors, causes)
+        raised = freshness.mark_stale(conn, Kind.student_neighbors, causes)
         again = freshness.mark_done(conn, batch, ready, raised)
     return Outcome(
         done=ready,
         failed=failed,
-        wake_ups=freshness.wake_ups(Kind.student_neighbors, raised)
-        + freshness.wake_ups(Kind.student_embedding, again),
+        notifications=freshness.notifications_of(Kind.student_neighbors, raised)
+        + freshness.notifications_of(Kind.student_embedding, again),
     )

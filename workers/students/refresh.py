@@ -5,7 +5,7 @@ provider input. A changed embedding model reaches everyone this way at the lates
 """
 
 from workers.core.vocabulary import Kind
-from workers.ledger.mark_all import raise_all
+from workers.ledger.mark_all import mark_all_stale
 
 
 def refresh_students() -> int:
@@ -14,4 +14,4 @@ def refresh_students() -> int:
     Returns:
         The number of students raised.
     """
-    return raise_all(Kind.student_embedding)
+    return mark_all_stale(Kind.student_embedding)

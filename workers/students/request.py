@@ -7,12 +7,12 @@ from workers.core.queries import query
 from workers.core.stores import transaction
 from workers.core.vocabulary import Kind
 from workers.ingest.record import log_effects, log_events
-from workers.ledger.freshness import WakeUp, raise_wanted
+from workers.ledger.freshness import Notification, mark_stale
 
 FIND_STUDENT = query("students/request.find_student")
 
 
-def request_recompute(student_id: str) -> tuple[UUID, WakeUp]:
+def request_recompute(student_id: str) -> tuple[UUID, Notification]:
     """Make a student's embedding stale; a dead one gets a new chance.
 
     Returns:
@@ -25,8 +25,8 @@ def request_recompute(student_id: str) -> tuple[UUID, WakeUp]:
     with transaction() as conn:
         log_events(conn, {event_id: "student_recompute_requested"})
         # The ledger first, as a deletion does it: in the other order the two could deadlock.
-        wanted = raise_wanted(conn, Kind.student_embedding, {student_id: event_id})
+        wanted = mark_stale(conn, Kind.student_embedding, {student_id: event_id})
         if conn.execute(FIND_STUDENT, {"student_id": student_id}).fetchone() is None:
             raise UnknownKeyError("unknown_student", student_id)
         log_effects(conn, Kind.student_embedding, {student_id: [event_id]}, wanted)
-    return event_id, WakeUp(Kind.student_embedding, student_id)
+    return event_id, Notification(Kind.student_embedding, student_id)

@@ -17,7 +17,7 @@ from workers.embedding.texts import Vector, embed_texts
 from workers.ingest.apply_platform import find_actors, lock_posts
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
-from workers.ledger.freshness import Batch, WakeUp
+from workers.ledger.freshness import Batch, Notification
 
 LOAD_POSTS = query("users/posts.load_posts")
 STORE_EMBEDDING = query("users/posts.store_embedding")
@@ -39,7 +39,7 @@ class PostRow:
         return hashlib.sha256(spec.model.encode() + b"\0" + self.embedding.to_binary()).digest()
 
 
-def recompute_post(key: str) -> list[WakeUp]:
+def recompute_post(key: str) -> list[Notification]:
     """Bring the vectors of `key` and of other stale posts up to date.
 
     Returns:
@@ -104,8 +104,10 @@ def _store(
             user_id: batch.claims[post_id].last_event
             for post_id, user_id in find_actors(conn, embedded)
         }
-        freshness.raise_wanted(conn, Kind.user_embedding, causes)
+        freshness.mark_stale(conn, Kind.user_embedding, causes)
         again = freshness.mark_done(conn, batch, ready)
     return Outcome(
-        done=ready, failed=failed, wake_ups=freshness.wake_ups(Kind.post_embedding, again)
+        done=ready,
+        failed=failed,
+        notifications=freshness.notifications_of(Kind.post_embedding, again),
     )

@@ -26,11 +26,11 @@ from workers.core.vocabulary import Kind
 from workers.embedding.texts import Vector
 from workers.ingest.record import log_effects, log_events
 from workers.jobs.queues import is_paused
-from workers.jobs.runs import Hold, RunKind, create_run, held_run, read_run
+from workers.jobs.runs import RunKind, RunLease, create_run, leased_run, read_run
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
-from workers.ledger.freshness import QUEUE_OF, Batch, WakeUp
-from workers.ledger.release import call_named, call_waiting, count_due
+from workers.ledger.freshness import QUEUE_OF, Batch, Notification
+from workers.ledger.release import count_due, release_held, release_named
 from workers.users import cache
 from workers.users.cache import UserDocument
 from workers.users.interests import Reason, compute_interests
@@ -50,10 +50,10 @@ class RequestedRun:
     run_id: UUID
     kind: RunKind
     is_new: bool
-    wake_ups: list[WakeUp]
+    notifications: list[Notification]
 
 
-def recompute_user(key: str) -> list[WakeUp]:
+def recompute_user(key: str) -> list[Notification]:
     """Compute the interests of `key` and of other users that are due.
 
     Returns:
@@ -72,11 +72,11 @@ def recompute_users(run_id: UUID) -> list[str]:
         psycopg.Error: a store failed; the run is resumed later.
     """
     done: list[str] = []
-    with held_run(run_id) as hold:
-        if hold is not None:
+    with leased_run(run_id) as lease:
+        if lease is not None:
             run = read_run(run_id)
             until = run.created_at if run.kind == RunKind.recompute_users else None
-            _work_off(hold, until, done)
+            _work_off(lease, until, done)
     return done
 
 
@@ -100,12 +100,12 @@ def request_users(user_ids: Collection[str]) -> RequestedRun:
         run_id, is_new = error.run_id, False
     with transaction() as conn:
         log_events(conn, {run_id: "users_recompute_requested"})
-        wanted = freshness.raise_wanted(conn, Kind.user_embedding, dict.fromkeys(known, run_id))
+        wanted = freshness.mark_stale(conn, Kind.user_embedding, dict.fromkeys(known, run_id))
         log_effects(conn, Kind.user_embedding, {user_id: [run_id] for user_id in known}, wanted)
-        call_named(conn, Kind.user_embedding, known)
+        release_named(conn, Kind.user_embedding, known)
     # The run that goes on takes them along, unless it is just about to end.
-    wake_ups = [] if is_new else freshness.wake_ups(Kind.user_embedding, known)
-    return RequestedRun(run_id, kind, is_new, wake_ups)
+    notifications = [] if is_new else freshness.notifications_of(Kind.user_embedding, known)
+    return RequestedRun(run_id, kind, is_new, notifications)
 
 
 def recompute_batch(batch: Batch) -> Outcome:
@@ -131,21 +131,21 @@ def recompute_batch(batch: Batch) -> Outcome:
     return Outcome(done=ours)
 
 
-def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
+def _work_off(lease: RunLease, until: datetime | None, done: list[str]) -> None:
     """Call users page by page and work until none is due; `done` grows by those that are.
 
     Two batches at once: while Postgres sums for one, the other's vectors are made and written.
     """
     kind = Kind.user_embedding
     # What a worker before this one got to.
-    done_before, failed_before = (int(count) for count in (hold.position or "0 0").split())
+    done_before, failed_before = (int(count) for count in (lease.position or "0 0").split())
     seen: set[str] = set()
     claiming = threading.Lock()
 
     def report() -> None:
         count, failed = done_before + len(done), failed_before + len(seen.difference(done))
         total = count + failed + count_due(kind, until)
-        hold.report(
+        lease.report(
             total=total,
             done=count,
             failed=failed,
@@ -172,11 +172,11 @@ def _work_off(hold: Hold, until: datetime | None, done: list[str]) -> None:
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
         while True:
             most = BATCHES_AT_ONCE * settings().user_batch_size
-            called = call_waiting(kind, until, most) if until else []
+            called = release_held(kind, until, most) if until else []
             worked = list(threads.map(work_one, range(BATCHES_AT_ONCE)))
             if not any(worked) and is_paused(QUEUE_OF[kind]):
                 # Those that are left stay due, and the run waits with them.
-                hold.release()
+                lease.release()
                 return
             if not any(worked) and not called:
                 return

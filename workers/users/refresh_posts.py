@@ -7,7 +7,7 @@ from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import transaction
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import raise_wanted
+from workers.ledger.freshness import mark_stale
 
 FIND_OUTDATED = query("users/refresh_posts.find_outdated")
 
@@ -25,7 +25,7 @@ def refresh_posts() -> int:
         with transaction() as conn:
             parameters = {"model": settings().post_embedding.model, "after": after, "most": SLICE}
             found = [post_id for (post_id,) in conn.execute(FIND_OUTDATED, parameters)]
-            raise_wanted(conn, Kind.post_embedding, dict.fromkeys(found))
+            mark_stale(conn, Kind.post_embedding, dict.fromkeys(found))
         if not found:
             return total
         after, total = found[-1], total + len(found)

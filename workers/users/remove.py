@@ -12,7 +12,7 @@ from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
-from workers.ledger.freshness import Batch, WakeUp
+from workers.ledger.freshness import Batch, Notification
 from workers.users.cache import announce
 
 READ_CLOCK = query("users/remove.read_clock")
@@ -20,7 +20,7 @@ READ_CLOCK = query("users/remove.read_clock")
 log = structlog.get_logger()
 
 
-def remove_user(key: str) -> list[WakeUp]:
+def remove_user(key: str) -> list[Notification]:
     """Take the vectors of deleted users out of Redis; while it is down they are put off.
 
     Returns:
@@ -49,7 +49,7 @@ def remove_batch(batch: Batch) -> Outcome:
         ours = freshness.confirm_lease(conn, batch, batch.claims)
         again = freshness.mark_done(conn, batch, ours)
         freshness.forget_keys(conn, (Kind.user_removal,), set(ours) - set(again))
-    return Outcome(done=ours, wake_ups=freshness.wake_ups(Kind.user_removal, again))
+    return Outcome(done=ours, notifications=freshness.notifications_of(Kind.user_removal, again))
 
 
 def _hide(user_ids: Collection[str]) -> None:

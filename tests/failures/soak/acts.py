@@ -120,8 +120,8 @@ def acts_on_lines(crew: Crew, tellers: list[Teller]) -> dict[str, Act]:
         "worker stalled beyond its lease": stall("worker 2", beyond_the_lease),
         "scheduler stalled": stall("scheduler", STALLS_S),
         "API stalled": stall("web", STALLS_S),
-        "worker told to end": lambda _: crew.signal("worker 1", signal.SIGTERM),
-        "API told to end": lambda _: crew.signal("web", signal.SIGTERM),
+        "worker asked to end": lambda _: crew.signal("worker 1", signal.SIGTERM),
+        "API asked to end": lambda _: crew.signal("web", signal.SIGTERM),
         "queue paused and resumed": pause,
         "rebuild of the graph": rebuild,
     }
@@ -132,7 +132,7 @@ def acts_on_servers(servers: Servers, provider: EmbeddingsServer) -> dict[str, A
 
     def restart(server: Server, number: signal.Signals | None = None) -> Act:
         def act(_: random.Random) -> None:
-            # One that is told to stop while it recovers from the last act is slow to do so.
+            # One that is asked to stop while it recovers from the last act is slow to do so.
             _admin().close()
             server.restart(number)
 

@@ -1,4 +1,4 @@
-"""What a careful client believes the library holds, after everything that it was told is stored."""
+"""What a careful client believes the library holds, after everything that it sent is stored."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -31,7 +31,7 @@ LOAN_FIELDS = ("checkout_id", "return_date", "student_rating")
 
 @dataclass
 class Facts:
-    """Rows by key, each with the fields that have been told of it; what is missing is null."""
+    """Rows by key, each with the fields that have been given of it; what is missing is null."""
 
     students: dict[str, Fields] = field(default_factory=dict)
     books: dict[str, Fields] = field(default_factory=dict)
@@ -39,41 +39,41 @@ class Facts:
 
     def apply(self, event: Event) -> None:
         """One accepted event, after those before it."""
-        told = event.model_dump(exclude_unset=True)
+        given = event.model_dump(exclude_unset=True)
         match event:
             case StudentChanged():
                 self.students.setdefault(event.student_id, {}).update(
-                    {name: told[name] for name in STUDENT_FIELDS if name in told}
+                    {name: given[name] for name in STUDENT_FIELDS if name in given}
                 )
             case StudentDeleted():
                 self.students.pop(event.student_id, None)
                 self.loans = {k: v for k, v in self.loans.items() if k[0] != event.student_id}
             case BookChanged():
                 self.books.setdefault(event.book_id, {}).update(
-                    {name: told[name] for name in BOOK_FIELDS if name in told}
+                    {name: given[name] for name in BOOK_FIELDS if name in given}
                 )
             case BookDeleted():
                 self.books.pop(event.book_id, None)
                 self.loans = {k: v for k, v in self.loans.items() if k[1] != event.book_id}
             case CheckoutAdded() | CheckoutReturned():
-                self._lend(event, told)
+                self._lend(event, given)
 
-    def _lend(self, event: CheckoutAdded | CheckoutReturned, told: Fields) -> None:
+    def _lend(self, event: CheckoutAdded | CheckoutReturned, given: Fields) -> None:
         self.students.setdefault(event.student_id, {})
         self.books.setdefault(event.book_id, {})
         loan = (event.student_id, event.book_id, event.checkout_date)
-        if (name := told.get("checkout_id")) is not None:
-            # The library's own name of a loan stays with the loan that was told it last.
+        if (name := given.get("checkout_id")) is not None:
+            # The library's own name of a loan stays with the loan that was given it last.
             self.loans = {
                 k: v for k, v in self.loans.items() if k == loan or v.get("checkout_id") != name
             }
         self.loans.setdefault(loan, {}).update(
-            {name: told[name] for name in LOAN_FIELDS if name in told}
+            {name: given[name] for name in LOAN_FIELDS if name in given}
         )
 
     def join(self, other: "Facts") -> "Facts":
         """Both clients' facts; a book that one of them only lends is known to the other."""
-        books = {key: {**other.books.get(key, {}), **told} for key, told in self.books.items()}
+        books = {key: {**other.books.get(key, {}), **given} for key, given in self.books.items()}
         return Facts(
             {**self.students, **other.students},
             {**other.books, **books},
@@ -111,17 +111,17 @@ def differences(expected: Facts) -> list[str]:
     """What the tables lack, have too much, or have otherwise."""
     found = []
     stored = stored_tables()
-    for table, told in expected.tables().items():
-        for key in told.keys() | stored[table].keys():
-            want, have = told.get(key), stored[table].get(key)
+    for table, given in expected.tables().items():
+        for key in given.keys() | stored[table].keys():
+            want, have = given.get(key), stored[table].get(key)
             if want != have:
-                found.append(f"{table} {key!r}: told {want}, stored {have}")
+                found.append(f"{table} {key!r}: given {want}, stored {have}")
     return found
 
 
-def _values(told: Fields, names: tuple[str, ...]) -> tuple[object, ...]:
+def _values(given: Fields, names: tuple[str, ...]) -> tuple[object, ...]:
     empty = {"genre": (), "keywords": ()}
-    return _comparable(tuple(told.get(name, empty.get(name)) for name in names))
+    return _comparable(tuple(given.get(name, empty.get(name)) for name in names))
 
 
 def _comparable(values: tuple[object, ...]) -> tuple[object, ...]:

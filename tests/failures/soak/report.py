@@ -13,7 +13,7 @@ from tests.failures.whole import half_written, take_snapshot
 from tests.graph import recall
 from tests.library import rows
 from workers.core.stores import connection
-from workers.ledger.freshness import VANISHED
+from workers.jobs.lease import LOST_WORKER
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Report:
 
 
 def report_stream(report: Report, tellers: Sequence[Teller]) -> None:
-    """What was told, and whether all of it is stored."""
+    """What was sent, and whether all of it is stored."""
     accepted = [event_id for teller in tellers for event_id in teller.event_ids]
     logged = {
         event_id
@@ -60,7 +60,7 @@ def report_stream(report: Report, tellers: Sequence[Teller]) -> None:
         facts = facts.join(teller.story.facts)
         answers += teller.answers
     report.figures["events accepted"] = len(accepted)
-    report.figures["duplicates told and recognized"] = sum(t.duplicates for t in tellers)
+    report.figures["duplicates sent and recognized"] = sum(t.duplicates for t in tellers)
     report.counts("answers to POST /events", answers)
     lost = [f"event {event_id}" for event_id in accepted if event_id not in logged]
     report.expect_none("lost", lost + differences(facts))
@@ -89,8 +89,8 @@ def report_ledger(report: Report) -> None:
     )
     attempts = rows(
         "SELECT CASE WHEN error IS NULL THEN 'done' WHEN starts_with(error, %s)"
-        " THEN 'worker vanished' ELSE 'failed or put off' END, count(*) FROM attempts GROUP BY 1",
-        VANISHED,
+        " THEN 'worker lost' ELSE 'failed or put off' END, count(*) FROM attempts GROUP BY 1",
+        LOST_WORKER,
     )
     report.counts("attempts at keys", Counter(dict(attempts)))
 

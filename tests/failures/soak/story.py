@@ -46,7 +46,7 @@ class Story:
         self._students = [_name(n, f"{number}-{n}") for n in range(students)]
         self._books = [_name(n, f"B{number}-{n}") for n in range(books)]
         self._shared = [f"shared/{n}" for n in range(SHARED_BOOKS)]
-        self._loans_told = 0
+        self._loans_lent = 0
 
     def beginning(self) -> Iterator[Event]:
         """Everyone and every book of our own, and some loans."""
@@ -75,18 +75,18 @@ class Story:
         return UUID(int=self._random.getrandbits(128), version=4)
 
     def _student(self, student_id: str, event_type: Any) -> Event:
-        told = {
+        known = {
             "grade_level": self._random.randint(-1, 13),
             "prior_year_reading_score": self._random.choice([None, 12.5, 40.0, 77.5]),
             "homeroom_teacher": self._random.choice([None, "Ms. Ångström", "李"]),
             "lunch_period": str(self._random.randint(1, 3)),
         }
-        some = self._random.sample(sorted(told), self._random.randint(1, len(told)))
+        some = self._random.sample(sorted(known), self._random.randint(1, len(known)))
         return StudentChanged(
             event_id=self._id(),
             event_type=event_type,
             student_id=student_id,
-            **{name: told[name] for name in some},
+            **{name: known[name] for name in some},
         )
 
     def _student_changed(self) -> Event:
@@ -126,14 +126,14 @@ class Story:
         return self._checkout(self._random.choice(self._students))
 
     def _checkout(self, student_id: str, checkout_id: str | None = None) -> Event:
-        self._loans_told += 1
+        self._loans_lent += 1
         return CheckoutAdded(
             event_id=self._id(),
             event_type="checkout_added",
             student_id=student_id,
             book_id=self._random.choice(self._books + self._shared),
             checkout_date=FIRST_DAY + timedelta(days=self._random.randrange(120)),
-            checkout_id=checkout_id or f"{self.number}/{self._loans_told}",
+            checkout_id=checkout_id or f"{self.number}/{self._loans_lent}",
         )
 
     def _returned(self) -> Event:
@@ -152,10 +152,10 @@ class Story:
         )
 
     def _corrected(self) -> Event:
-        """The library corrects a loan: its checkout_id is told with another student and book."""
+        """The library corrects a loan: its checkout_id comes with another student and book."""
         loan = self._known_loan()
-        told = self.facts.loans[loan] if loan else {}
-        return self._checkout(self._random.choice(self._students), told.get("checkout_id"))
+        known = self.facts.loans[loan] if loan else {}
+        return self._checkout(self._random.choice(self._students), known.get("checkout_id"))
 
     def _known_loan(self) -> tuple[str, str, date] | None:
         """One that has been accepted; events of the same list may have ended it meanwhile."""

@@ -67,7 +67,7 @@ class Teller(threading.Thread):
         accepted, _ = answered
         self.duplicates += accepted["duplicates"]
         if accepted["duplicates"] != len(events):
-            self.broken.append(f"told {len(events)} known events again: {accepted}")
+            self.broken.append(f"sent {len(events)} known events again: {accepted}")
 
     def _post(
         self, client: httpx.Client, events: Sequence[Event]
