@@ -1,10 +1,3 @@
--- name: insert_students
--- Stubs for students not known yet.
-INSERT INTO students (student_id)
-SELECT student_id FROM unnest(%(ids)s::text[]) AS s (student_id) ORDER BY student_id
-ON CONFLICT DO NOTHING
-RETURNING student_id;
-
 -- name: update_students
 -- Lay the given fields over the stored rows; returns those that differ afterwards. The lock lets
 -- workers store what refers to the student: with a stronger one the two would deadlock over the
@@ -24,13 +17,6 @@ WHERE s.student_id = n.student_id
       IS DISTINCT FROM
       (n.grade_level, n.age, n.homeroom_teacher, n.prior_year_reading_score, n.lunch_period)
 RETURNING s.student_id;
-
--- name: insert_books
--- Stubs for books not known yet.
-INSERT INTO books (book_id)
-SELECT book_id FROM unnest(%(ids)s::text[]) AS b (book_id) ORDER BY book_id
-ON CONFLICT DO NOTHING
-RETURNING book_id;
 
 -- name: update_books
 -- Lay the given fields over the stored rows; returns those that differ afterwards, and whether they
@@ -128,3 +114,8 @@ WHERE held.b = ANY(%(ids)s::text[]) AND held.a <> ALL(%(ids)s::text[]);
 -- name: delete_students
 -- Remove students; loans, profile, embedding and edges go along.
 DELETE FROM students WHERE student_id = ANY(%(ids)s::text[]) RETURNING student_id;
+
+-- name: delete_group_answers
+-- Recommendations for groups that a deleted student was part of. Whoever stores one has locked the
+-- members' rows, so a statement after the deletion sees it.
+DELETE FROM recommendations WHERE member_ids && %(ids)s::text[];

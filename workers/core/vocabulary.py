@@ -69,6 +69,10 @@ Action = Literal[
 ]
 
 
+# What a student says of a book, or does with it.
+Verdict = Literal["shown", "opened", "borrowed", "liked", "disliked", "hidden", "later"]
+
+
 def _no_control_characters(text: str) -> str:
     if not text.isprintable() and any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
         raise ValueError("control characters are not allowed")

@@ -24,26 +24,29 @@ from workers.ingest.apply_platform import (
     insert_actions,
     upsert_posts,
 )
+from workers.ingest.apply_shelf import add_picks, insert_feedback, remove_picks
 from workers.ingest.effects import Effects, Identified, merge, returned_ids
 from workers.ingest.events import (
     BookChanged,
     BookDeleted,
+    BookFeedback,
     CheckoutAdded,
     CheckoutReturned,
     Event,
     PostChanged,
     PostDeleted,
+    StaffPickAdded,
+    StaffPickRemoved,
     StudentChanged,
     StudentDeleted,
     UserAction,
     UserDeleted,
 )
+from workers.ingest.stubs import insert_books, insert_students
 from workers.ledger.freshness import forget_keys, lock_keys
 from workers.neighbors.changes import lock_graph, record_change
 
-INSERT_STUDENTS = query("ingest/apply_library.insert_students")
 UPDATE_STUDENTS = query("ingest/apply_library.update_students")
-INSERT_BOOKS = query("ingest/apply_library.insert_books")
 UPDATE_BOOKS = query("ingest/apply_library.update_books")
 FIND_LOANS = query("ingest/apply_library.find_loans")
 MOVE_CHECKOUTS = query("ingest/apply_library.move_checkouts")
@@ -54,10 +57,11 @@ LOCK_BOOKS = query("ingest/apply_library.lock_books")
 DELETE_BOOKS = query("ingest/apply_library.delete_books")
 FIND_HOLDERS = query("ingest/apply_library.find_holders")
 DELETE_STUDENTS = query("ingest/apply_library.delete_students")
+DELETE_GROUP_ANSWERS = query("ingest/apply_library.delete_group_answers")
 
 STUDENT_KINDS = (Kind.student_embedding, Kind.student_neighbors)
 
-Deletion = StudentDeleted | BookDeleted | PostDeleted | UserDeleted
+Deletion = StudentDeleted | BookDeleted | PostDeleted | UserDeleted | StaffPickRemoved
 SUBJECTS = ("student_id", "book_id", "user_id", "post_id")
 
 Loan = tuple[str, str, date]
@@ -73,6 +77,9 @@ def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effec
         _upsert_checkouts(conn, loans, effects)
         upsert_posts(conn, [e for e in upserts if isinstance(e[1], PostChanged)], effects)
         insert_actions(conn, [e for e in upserts if isinstance(e[1], UserAction)], effects)
+        insert_feedback(conn, [e for e in upserts if isinstance(e[1], BookFeedback)], effects)
+        add_picks(conn, [e for e in upserts if isinstance(e[1], StaffPickAdded)], effects)
+        remove_picks(conn, [e for e in deletions if isinstance(e[1], StaffPickRemoved)], effects)
         _delete_books(conn, [e for e in deletions if isinstance(e[1], BookDeleted)], effects)
         _delete_students(conn, [e for e in deletions if isinstance(e[1], StudentDeleted)], effects)
         delete_posts(conn, [e for e in deletions if isinstance(e[1], PostDeleted)], effects)
@@ -135,7 +142,7 @@ def _upsert_students(
     if not events:
         return
     merged = merge(events, "student_id")
-    inserted = returned_ids(conn, INSERT_STUDENTS, list(merged.facts))
+    inserted = insert_students(conn, cast(list[str], list(merged.facts)))
     updated = returned_ids(conn, UPDATE_STUDENTS, list(merged.facts), list(merged.facts.values()))
     merged.judge(effects, inserted, updated)
     for event_id, student_id in merged.keys.items():
@@ -147,7 +154,7 @@ def _upsert_books(conn: psycopg.Connection, events: Sequence[Identified], effect
     if not events:
         return
     merged = merge(events, "book_id")
-    inserted = returned_ids(conn, INSERT_BOOKS, list(merged.facts))
+    inserted = insert_books(conn, cast(list[str], list(merged.facts)))
     given = {"ids": list(merged.facts), "facts": [Jsonb(fact) for fact in merged.facts.values()]}
     described_anew: dict[Hashable, bool] = dict(conn.execute(UPDATE_BOOKS, given).fetchall())
     merged.judge(effects, inserted, set(described_anew))
@@ -168,8 +175,8 @@ def _upsert_checkouts(
         "book_ids": [book_id for _, book_id, _ in loans],
         "checkout_dates": [checkout_date for _, _, checkout_date in loans],
     }
-    returned_ids(conn, INSERT_BOOKS, columns["book_ids"])
-    returned_ids(conn, INSERT_STUDENTS, columns["student_ids"])
+    insert_books(conn, [book_id for _, book_id, _ in loans])
+    insert_students(conn, [student_id for student_id, _, _ in loans])
 
     named = {
         checkout_id: loan
@@ -232,6 +239,7 @@ def _delete_students(
         if members_left < settings().least_members:
             effects.note(Kind.student_neighbors, holder, event_of[deleted_id])
     deleted = returned_ids(conn, DELETE_STUDENTS, ids)
+    conn.execute(DELETE_GROUP_ANSWERS, {"ids": ids})
     record_change(conn, changed=[holder for _, holder, _ in holders], removed=ids)
     forget_keys(conn, STUDENT_KINDS, ids)
     for student_id in ids:

@@ -19,7 +19,14 @@ from pydantic import (
     model_validator,
 )
 
-from workers.core.vocabulary import MAX_COMPONENT, MIN_MAGNITUDE, POST_DIMENSIONS, Action, Id
+from workers.core.vocabulary import (
+    MAX_COMPONENT,
+    MIN_MAGNITUDE,
+    POST_DIMENSIONS,
+    Action,
+    Id,
+    Verdict,
+)
 
 # How far the clock of whoever tells an event may be ahead of ours.
 CLOCK_SKEW = timedelta(days=1)
@@ -268,6 +275,37 @@ def _not_before_checkout(value: date | None, info: ValidationInfo) -> date | Non
     return value
 
 
+class BookFeedback(EventBase):
+    """A student said or did something about a book that was recommended, now or at `created_at`.
+
+    Codes only: nothing that a child writes is stored.
+    """
+
+    event_type: Literal["book_feedback"]
+    student_id: Id
+    book_id: Id
+    verdict: Verdict
+    recommendation_id: UUID | None = None
+    created_at: Time | None = None
+
+
+class StaffPickAdded(EventBase):
+    """The staff recommends a book, to these grades or to all, until a day or until removed."""
+
+    event_type: Literal["staff_pick_added"]
+    book_id: Id
+    grades: Annotated[list[Annotated[int, Field(ge=-1, le=13)]], Field(max_length=15)] | None = None
+    until: date | None = None
+    note: Line | None = None
+
+
+class StaffPickRemoved(EventBase):
+    """The staff recommends a book no longer."""
+
+    event_type: Literal["staff_pick_removed"]
+    book_id: Id
+
+
 class PostChanged(EventBase):
     """A post is new or differs. Its vector is the given one, or made from its text."""
 
@@ -319,6 +357,9 @@ Event = Annotated[
     | BookDeleted
     | CheckoutAdded
     | CheckoutReturned
+    | BookFeedback
+    | StaffPickAdded
+    | StaffPickRemoved
     | PostChanged
     | PostDeleted
     | UserAction
