@@ -105,3 +105,12 @@ def test_the_generators_make_the_files_that_are_there(tmp_path: Path) -> None:
     made = ("students.csv", "checkouts.csv", "catalog.csv", "posts.csv", "actions.csv")
     for name in made:
         assert filecmp.cmp(SAMPLE / name, tmp_path / name, shallow=False)
+
+
+def test_half_of_the_books_have_a_sentence_of_their_own() -> None:
+    with (SAMPLE / "catalog.csv").open(newline="") as file:
+        sentences = [row["description"] for row in csv.DictReader(file)]
+    given = [sentence for sentence in sentences if sentence]
+    assert len(given) == (len(sentences) + 1) // 2
+    assert len(set(given)) == len(given)
+    assert all(sentence[-1] in ".?" and 5 <= len(sentence.split()) <= 30 for sentence in given)
