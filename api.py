@@ -23,7 +23,7 @@ from routes.api import (
     students,
     users,
 )
-from routes.console.forms import LOGIN_ROUTES, act_routes
+from routes.console.forms import LOGIN_ROUTES, form_routes
 from routes.console.views import PAGES
 from routes.http.group_commit import GroupCommit
 from routes.http.middleware import BoundedBody, EncodedPath, RequestId, SecurityHeaders, Trace
@@ -73,7 +73,7 @@ app = Starlette(
     routes=[
         *(operation.route() for operation in (*OPERATIONS, *openapi_operations(OPERATIONS))),
         *(page.route() for page in PAGES),
-        *act_routes(OPERATIONS),
+        *form_routes(OPERATIONS),
         *LOGIN_ROUTES,
         Mount("/static", StaticFiles(directory=STATIC)),
     ],

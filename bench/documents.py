@@ -36,7 +36,7 @@ from workers.jobs.runs import RunKind, cancel_run, read_run
 PROVIDER_DELAY_S = 0.02
 # A provider's own limits are not what is measured.
 UNLIMITED = {"EMBEDDING_REQUESTS_PER_MINUTE": 10**9, "EMBEDDING_TOKENS_PER_MINUTE": 10**12}
-MOST_THROUGH_PROVIDER = 20_000
+MAX_THROUGH_PROVIDER = 20_000
 CODEC_ROWS = 20_000
 QUERIES = 200
 LOOKUPS = 2000
@@ -62,7 +62,7 @@ def main() -> None:
         note(f"{count:,} documents through the queue, {memory}", through_the_queue(count))
         note(f"lookups among {count:,} documents, {memory}", lookups(count))
         note(f"{min(count, 10_000):,} documents, the naive design", naive(min(count, 10_000)))
-        fewer = min(count, MOST_THROUGH_PROVIDER)
+        fewer = min(count, MAX_THROUGH_PROVIDER)
         note(f"{fewer:,} documents, a provider of 20 ms a request", through_a_provider(fewer))
         note(f"codecs, {memory}", codecs())
     print(f"\nwritten: {write_json('documents', sections)}")

@@ -29,7 +29,7 @@ from workers.neighbors.strategy import Search, how_to_search
 from workers.neighbors.update import load_graph, update_neighbors
 
 CHURN = 0.1
-LEAST_UPDATES = 5000
+MIN_UPDATES = 5000
 SAMPLE = 500
 SHOWN = 15
 ALONE = 40
@@ -137,7 +137,7 @@ def churn(population: Population, workers: int) -> tuple[float, float]:
     with ExitStack() as stack:
         running = [stack.enter_context(neighbor_worker()) for _ in range(workers)]
         tenth = int(len(population.ids) * CHURN)
-        rounds = [population.choose(tenth) for _ in range(-(-LEAST_UPDATES // tenth))]
+        rounds = [population.choose(tenth) for _ in range(-(-MIN_UPDATES // tenth))]
         vectors = [population.drawn_anew(rows) for rows in rounds]
         started = time.perf_counter()
         for rows, drawn in zip(rounds, vectors, strict=True):

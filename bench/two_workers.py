@@ -23,7 +23,7 @@ BATCH = 50
 
 
 def main() -> None:
-    """Five minutes unless asked otherwise."""
+    """Measure for five minutes, or as long as the arguments say."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 300.0
     with tempfile.TemporaryDirectory() as home, embedded_services(Path(home), durable=True) as urls:
         os.environ |= {

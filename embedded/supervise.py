@@ -15,7 +15,7 @@ from embedded.service import Service
 TICK_SECONDS = 0.2
 DRAIN_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 30.0
+MAX_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 
 
@@ -112,7 +112,7 @@ class Supervisor:
             f"{line.name} ended ({_reason(code)}); "
             f"starting it again in {line.backoff_seconds:.0f} s"
         )
-        line.backoff_seconds = min(line.backoff_seconds * 2, LONGEST_BACKOFF_SECONDS)
+        line.backoff_seconds = min(line.backoff_seconds * 2, MAX_BACKOFF_SECONDS)
         # Processes it left behind must be gone before the next one starts.
         line.kill_at = now + STOP_SECONDS
         if line.process is not None and not group_gone(line.process):

@@ -36,9 +36,9 @@ from workers.ledger.dead_letters import (
     requeue_keys,
 )
 
-MOST_LETTERS = 200
+MAX_LETTERS = 200
 DEFAULT_LETTERS = 50
-MOST_KEYS = 10_000
+MAX_KEYS = 10_000
 
 
 class DeadMessages(BaseModel):
@@ -74,7 +74,7 @@ class Keys(Strict):
     """Some dead keys of a kind."""
 
     kind: Kind
-    keys: list[str] = Field(max_length=MOST_KEYS)
+    keys: list[str] = Field(max_length=MAX_KEYS)
 
 
 class KeysOfGroup(Strict):
@@ -95,7 +95,7 @@ class Messages(Strict):
     """Some dead messages of a queue."""
 
     queue: Queue
-    ids: list[str] = Field(max_length=MOST_KEYS)
+    ids: list[str] = Field(max_length=MAX_KEYS)
 
 
 class AllMessages(Strict):
@@ -129,7 +129,7 @@ ATTEMPTS = TypeAdapter(AttemptList)
 def get_dead(request: Request) -> Response:
     """Dead letters."""
     kind = query_choice(request, "kind", Kind)
-    limit = query_number(request, "limit", MOST_LETTERS) or DEFAULT_LETTERS
+    limit = query_number(request, "limit", MAX_LETTERS) or DEFAULT_LETTERS
     error_group, search = query_text(request, "error_group"), query_text(request, "search")
     dead_at, key = decode_cursor(request, datetime.fromisoformat, str)
     letters: list[DeadLetter] = []
@@ -182,7 +182,7 @@ def get_attempts(request: Request) -> Response:
     if kind is None or key is None:
         missing = "key" if kind else "kind"
         raise Problem(422, "1 invalid value", [{"loc": [missing], "msg": "is needed"}])
-    limit = query_number(request, "limit", MOST_LETTERS) or DEFAULT_LETTERS
+    limit = query_number(request, "limit", MAX_LETTERS) or DEFAULT_LETTERS
     (before,) = decode_cursor(request, int)
     found = list_attempts(kind, key, limit, before)
     last = found[-1] if len(found) == limit else None
@@ -216,7 +216,7 @@ OPERATIONS = (
             "kind": f"one of {', '.join(Kind)}",
             "error_group": "the `error` of a group, with a kind",
             "search": "text in the key, with a kind",
-            "limit": f"at most this many letters, up to {MOST_LETTERS}",
+            "limit": f"at most this many letters, up to {MAX_LETTERS}",
             "cursor": "next_cursor of a page",
         },
         problems=(422, 503),
@@ -237,7 +237,7 @@ OPERATIONS = (
         "POST",
         "/dead/discard",
         post_discard,
-        "Forget dead letters until something new arrives about them.",
+        "Forget dead letters until another event makes them stale.",
         Role.admin,
         CHANGED,
         accepts={"application/json": CHOICE},
@@ -254,7 +254,7 @@ OPERATIONS = (
         query={
             "kind": f"one of {', '.join(Kind)}",
             "key": "the id of the student or whatever the kind is about",
-            "limit": f"at most this many, up to {MOST_LETTERS}",
+            "limit": f"at most this many, up to {MAX_LETTERS}",
             "cursor": "next_cursor of a page",
         },
         needed=("kind", "key"),

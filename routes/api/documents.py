@@ -30,15 +30,15 @@ from workers.documents.source import check_source
 from workers.documents.versions import active_version
 from workers.jobs.runs import RunKind
 
-MOST_IDS = 1000
-MOST_RUN_IDS = 10_000
+MAX_IDS = 1000
+MAX_RUN_IDS = 10_000
 DEFAULT_RANKED = 10
 DEFAULT_FAILURES = 50
-LONGEST_QUERY = 5000
+MAX_QUERY_CHARACTERS = 5000
 
 Query = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_QUERY),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARACTERS),
     Field(json_schema_extra={"pattern": r"\S"}),  # for the document: what is left of blanks
 ]
 
@@ -70,7 +70,7 @@ class NamedIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    doc_ids: list[Id] = Field(min_length=1, max_length=MOST_RUN_IDS)
+    doc_ids: list[Id] = Field(min_length=1, max_length=MAX_RUN_IDS)
 
 
 class EmbeddingsIn(BaseModel):
@@ -78,7 +78,7 @@ class EmbeddingsIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    doc_ids: list[Id] = Field(max_length=MOST_IDS)
+    doc_ids: list[Id] = Field(max_length=MAX_IDS)
 
 
 class EmbeddingsOut(BaseModel):
@@ -95,8 +95,8 @@ class RerankIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: Query
-    doc_ids: list[Id] = Field(max_length=MOST_IDS)
-    limit: int = Field(default=DEFAULT_RANKED, ge=1, le=MOST_IDS)
+    doc_ids: list[Id] = Field(max_length=MAX_IDS)
+    limit: int = Field(default=DEFAULT_RANKED, ge=1, le=MAX_IDS)
 
 
 class FailuresOut(BaseModel):
@@ -160,7 +160,7 @@ def get_coverage(request: Request) -> Response:  # noqa: ARG001  # handlers shar
 
 def get_failures(request: Request) -> Response:
     """A page of failed documents."""
-    limit = query_number(request, "limit", MOST_IDS) or DEFAULT_FAILURES
+    limit = query_number(request, "limit", MAX_IDS) or DEFAULT_FAILURES
     cursor = request.query_params.get("cursor")
     failures = list_failures(active_version().version, limit, _decode(cursor) if cursor else "")
     following = _encode(failures[-1].doc_id) if len(failures) == limit else None
@@ -239,7 +239,7 @@ OPERATIONS = (
         Role.read,
         FAILURES,
         query={
-            "limit": f"at most this many, up to {MOST_IDS}",
+            "limit": f"at most this many, up to {MAX_IDS}",
             "cursor": "next_cursor of a page",
         },
         problems=(404, 422, 503),

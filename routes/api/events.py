@@ -29,10 +29,10 @@ NDJSON = "application/x-ndjson"
 SMALL_BODY_BYTES = 16 * 1024
 SMALL_BODY_VALUES = 1000
 
-TELL_S = 5.0
+NOTIFY_S = 5.0
 
-# What is committed is sent on while requests hang in all other threads, too.
-_tellers = ThreadPoolExecutor(4, thread_name_prefix="tell")
+# Threads of their own, because requests may hang in all of Starlette's.
+_notifiers = ThreadPoolExecutor(4, thread_name_prefix="notify")
 
 
 class EventList(BaseModel):
@@ -63,7 +63,7 @@ async def post_events(request: Request) -> Response:
         events = _parse(request)
         recorded = await _commits(request, events).record(events)
         if recorded.notifications or _deleted_users(events):
-            await _tell_soon(events, recorded)
+            await _notify_soon(events, recorded)
     else:
         events, recorded = await run_in_threadpool(_record_alone, request)
     for event, outcome in zip(events, recorded.outcomes, strict=True):
@@ -77,13 +77,16 @@ async def post_events(request: Request) -> Response:
     return reply(ACCEPTED, accepted, 202)
 
 
-async def _tell_soon(events: Sequence[Event], recorded: Recorded) -> None:
-    """Answer what is committed even while Redis hangs; what is sent too late is sent again."""
+async def _notify_soon(events: Sequence[Event], recorded: Recorded) -> None:
+    """Notify the workers of committed events, for five seconds at most.
+
+    While Redis hangs the events are answered all the same: the reconciler sends what is due again.
+    """
     loop = asyncio.get_running_loop()
-    telling = loop.run_in_executor(_tellers, copy_context().run, _tell, events, recorded)
-    await asyncio.wait({telling}, timeout=TELL_S)
-    if telling.done():
-        telling.result()
+    pending = loop.run_in_executor(_notifiers, copy_context().run, _notify, events, recorded)
+    await asyncio.wait({pending}, timeout=NOTIFY_S)
+    if pending.done():
+        pending.result()
 
 
 def _is_small(body: bytes) -> bool:
@@ -101,12 +104,12 @@ def _commits(request: Request, events: Sequence[Event]) -> GroupCommit:
 def _record_alone(request: Request) -> tuple[list[Event], Recorded]:
     events = _parse(request)
     recorded = record_events(events)
-    _tell(events, recorded)
+    _notify(events, recorded)
     return events, recorded
 
 
-def _tell(events: Sequence[Event], recorded: Recorded) -> None:
-    """Whoever has to know of what is committed."""
+def _notify(events: Sequence[Event], recorded: Recorded) -> None:
+    """Hide deleted users from readers, and wake the workers."""
     hide_users(_deleted_users(events))
     notify(recorded.notifications)
 

@@ -32,7 +32,7 @@ from workers.jobs.queues import (
 )
 from workers.operations.series import per_minute
 
-MOST_MESSAGES = 200
+MAX_MESSAGES = 200
 DEFAULT_MESSAGES = 50
 
 
@@ -114,7 +114,7 @@ def get_messages(request: Request) -> Response:
         queue,
         query_choice(request, "state", MessageState) or MessageState.ready,
         search=query_text(request, "search") or "",
-        limit=query_number(request, "limit", MOST_MESSAGES) or DEFAULT_MESSAGES,
+        limit=query_number(request, "limit", MAX_MESSAGES) or DEFAULT_MESSAGES,
         place=max(place or 0, 0),
     )
     body = MessageList(
@@ -170,7 +170,7 @@ OPERATIONS = (
         query={
             "state": f"one of {', '.join(MessageState)}; ready if not given",
             "search": f"text in the actor or the arguments, looked for in {SEARCH_MOST:,} messages",
-            "limit": f"at most this many, up to {MOST_MESSAGES}",
+            "limit": f"at most this many, up to {MAX_MESSAGES}",
             "cursor": "next_cursor of a page",
         },
         problems=(404, 422, 503),

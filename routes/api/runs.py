@@ -10,7 +10,7 @@ from starlette.responses import Response
 from actors.runs import send_run
 from routes.http.operations import Operation, decode_cursor, encode_cursor, query_number, reply
 from routes.http.problems import Problem
-from routes.http.quick_reads import ask
+from routes.http.quick_reads import fetch
 from workers.core.api_keys import Role
 from workers.jobs.runs import (
     Run,
@@ -19,12 +19,12 @@ from workers.jobs.runs import (
     create_run,
     read_run,
     resume_run,
-    run_question,
-    runs_question,
+    run_query,
+    runs_query,
 )
 from workers.neighbors.check import NeighborQuality, check_neighbors
 
-MOST_RUNS = 200
+MAX_RUNS = 200
 DEFAULT_RUNS = 50
 
 
@@ -61,15 +61,15 @@ def get_quality(request: Request) -> Response:  # noqa: ARG001
 
 async def get_run(request: Request) -> Response:
     """One run."""
-    return reply(RUN, await ask(request, run_question(_run_id(request))))
+    return reply(RUN, await fetch(request, run_query(_run_id(request))))
 
 
 async def get_runs(request: Request) -> Response:
     """A page of runs."""
-    limit = query_number(request, "limit", MOST_RUNS) or DEFAULT_RUNS
+    limit = query_number(request, "limit", MAX_RUNS) or DEFAULT_RUNS
     created_at, run_id = decode_cursor(request, datetime.fromisoformat, UUID)
     before = (created_at, run_id) if run_id else None
-    runs = await ask(request, runs_question(limit, before))
+    runs = await fetch(request, runs_query(limit, before))
     last = runs[-1] if len(runs) == limit else None
     following = encode_cursor(last.created_at, last.run_id) if last else None
     return reply(RUNS, RunList(runs=runs, next_cursor=following))
@@ -126,7 +126,7 @@ OPERATIONS = (
         "Long jobs, newest first.",
         Role.read,
         RUNS,
-        query={"limit": f"at most this many, up to {MOST_RUNS}", "cursor": "next_cursor of a page"},
+        query={"limit": f"at most this many, up to {MAX_RUNS}", "cursor": "next_cursor of a page"},
         problems=(422, 503),
     ),
     Operation(

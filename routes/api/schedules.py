@@ -22,8 +22,8 @@ from workers.jobs.schedules import (
     request_firing,
 )
 
-MOST = 200
-DEFAULT = 50
+MAX_ROWS = 200
+DEFAULT_ROWS = 50
 
 
 class ScheduleOut(BaseModel):
@@ -98,7 +98,7 @@ def get_schedules(request: Request) -> Response:  # noqa: ARG001  # handlers sha
 
 def get_firings(request: Request) -> Response:
     """A job's firings."""
-    limit = query_number(request, "limit", MOST) or DEFAULT
+    limit = query_number(request, "limit", MAX_ROWS) or DEFAULT_ROWS
     (before,) = decode_cursor(request, datetime.fromisoformat)
     found = list_firings(_job(request), limit, before)
     last = found[-1] if len(found) == limit else None
@@ -126,7 +126,7 @@ def post_disable(request: Request) -> Response:
 
 def get_audit(request: Request) -> Response:
     """Who did what."""
-    limit = query_number(request, "limit", MOST) or DEFAULT
+    limit = query_number(request, "limit", MAX_ROWS) or DEFAULT_ROWS
     (before,) = decode_cursor(request, int)
     acts = list_acts(limit, before)
     following = encode_cursor(acts[-1].act_id) if len(acts) == limit else None
@@ -154,7 +154,7 @@ OPERATIONS = (
         "The firings of a timed job, newest first.",
         Role.read,
         FIRINGS,
-        query={"limit": f"at most this many, up to {MOST}", "cursor": "next_cursor of a page"},
+        query={"limit": f"at most this many, up to {MAX_ROWS}", "cursor": "next_cursor of a page"},
         problems=(404, 422, 503),
     ),
     Operation(
@@ -195,7 +195,7 @@ OPERATIONS = (
         "Who did what to the cluster, newest first.",
         Role.admin,
         AUDIT,
-        query={"limit": f"at most this many, up to {MOST}", "cursor": "next_cursor of a page"},
+        query={"limit": f"at most this many, up to {MAX_ROWS}", "cursor": "next_cursor of a page"},
         problems=(422, 503),
     ),
 )

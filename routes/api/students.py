@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from actors.notify import notify
 from routes.http.operations import Operation, path_id, query_number, reply
-from routes.http.quick_reads import ask
+from routes.http.quick_reads import fetch
 from workers.core.api_keys import Role
 from workers.core.settings import settings
 from workers.core.vocabulary import Kind
 from workers.ledger.freshness import KeyFreshness
 from workers.students.check import ProfileQuality, check_profiles
-from workers.students.read import Neighbor, neighbors_question, student_question
+from workers.students.read import Neighbor, neighbors_query, student_query
 from workers.students.request import request_recompute
 
 
@@ -92,7 +92,7 @@ QUALITY = TypeAdapter(ProfileQuality)
 
 async def get_student(request: Request) -> Response:
     """One student."""
-    student = await ask(request, student_question(path_id(request, "student_id")))
+    student = await fetch(request, student_query(path_id(request, "student_id")))
     profile = dict(student.profile) if student.profile else None
     body = {
         **student.row,
@@ -110,7 +110,7 @@ async def get_neighbors(request: Request) -> Response:
     """A student's neighbours."""
     student_id = path_id(request, "student_id")
     limit = query_number(request, "limit", settings().max_neighbors)
-    found = await ask(request, neighbors_question(student_id, limit))
+    found = await fetch(request, neighbors_query(student_id, limit))
     row = Freshness.of(found.freshness)
     body = NeighborsOut(
         student_id=student_id,

@@ -16,17 +16,17 @@ from workers.core.settings import settings
 from workers.core.vocabulary import Id
 from workers.jobs.runs import RunKind, create_run
 from workers.users.read import (
-    MOST_SIMILAR,
+    MAX_SIMILAR,
     SimilarUser,
     UserEmbedding,
     find_similar,
     read_embedding,
 )
-from workers.users.recommend import MOST_RECOMMENDATIONS, Recommendations, recommend_posts
+from workers.users.recommend import MAX_RECOMMENDATIONS, Recommendations, recommend_posts
 from workers.users.recompute import recompute_users, request_users
 
 DEFAULT_LIMIT = 10
-MOST_USERS = 10_000
+MAX_USERS = 10_000
 
 
 class RecomputeIn(BaseModel):
@@ -34,7 +34,7 @@ class RecomputeIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    user_ids: list[Id] = Field(default=[], max_length=MOST_USERS)
+    user_ids: list[Id] = Field(default=[], max_length=MAX_USERS)
 
 
 class SimilarOut(BaseModel):
@@ -67,13 +67,13 @@ def get_user_embedding(request: Request) -> Response:
 def get_similar_users(request: Request) -> Response:
     """Users of like interests."""
     user_id = path_id(request, "user_id")
-    limit = query_number(request, "limit", MOST_SIMILAR) or DEFAULT_LIMIT
+    limit = query_number(request, "limit", MAX_SIMILAR) or DEFAULT_LIMIT
     return reply(SIMILAR, SimilarOut(user_id=user_id, similar=find_similar(user_id, limit)))
 
 
 def get_recommendations(request: Request) -> Response:
     """Posts for a user."""
-    limit = query_number(request, "limit", MOST_RECOMMENDATIONS) or DEFAULT_LIMIT
+    limit = query_number(request, "limit", MAX_RECOMMENDATIONS) or DEFAULT_LIMIT
     return reply(RECOMMENDATIONS, recommend_posts(path_id(request, "user_id"), limit))
 
 
@@ -129,7 +129,7 @@ OPERATIONS = (
         "The users with the most similar interests.",
         Role.read,
         SIMILAR,
-        query={"limit": f"at most this many, up to {MOST_SIMILAR}"},
+        query={"limit": f"at most this many, up to {MAX_SIMILAR}"},
         problems=(404, 422, 503),
     ),
     Operation(
@@ -139,7 +139,7 @@ OPERATIONS = (
         "Posts that the user has not seen, ranked by similarity, recency and engagement.",
         Role.read,
         RECOMMENDATIONS,
-        query={"limit": f"at most this many, up to {MOST_RECOMMENDATIONS}"},
+        query={"limit": f"at most this many, up to {MAX_RECOMMENDATIONS}"},
         problems=(422, 503),
     ),
     Operation(

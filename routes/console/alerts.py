@@ -19,26 +19,26 @@ STUCK_S = 60.0
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """One of them; `path` is where to look."""
+class Alert:
+    """One thing to look at; `path` is the page that helps."""
 
     text: str
     path: str
 
 
-def alarms(
+def alerts(
     kinds: Sequence[KindFreshness],
     queues: Sequence[QueueOut],
     workers: Sequence[WorkerProcess],
     schedules: Sequence[Schedule],
-) -> list[Alarm]:
-    """Everything that is not as it should be; empty when all is well."""
+) -> list[Alert]:
+    """List everything that is not as it should be; empty when all is well."""
     return [
         *_stores(),
         *_kinds(kinds),
         *_queues(queues, workers),
         *(
-            Alarm(
+            Alert(
                 f"{each.job} failed: {each.last.error or 'no reason given'}",
                 f"/console/schedule/{each.job}",
             )
@@ -48,12 +48,12 @@ def alarms(
     ]
 
 
-def _stores() -> list[Alarm]:
+def _stores() -> list[Alert]:
     try:
         ping_redis()
     except redis.RedisError as error:
         return [
-            Alarm(
+            Alert(
                 f"Redis does not answer ({type(error).__name__}). Events are accepted, and worked"
                 " on once it is back.",
                 "/health/ready",
@@ -62,7 +62,7 @@ def _stores() -> list[Alarm]:
     return []
 
 
-def _kinds(kinds: Sequence[KindFreshness]) -> list[Alarm]:
+def _kinds(kinds: Sequence[KindFreshness]) -> list[Alert]:
     found, since = [], broken_since()
     for row in kinds:
         lasting = ""
@@ -71,12 +71,12 @@ def _kinds(kinds: Sequence[KindFreshness]) -> list[Alarm]:
             lasting = f" Broken for {duration(max(round(lasted), 1))}."
         if row.dead:
             found.append(
-                Alarm(f"{row.kind}: {row.dead:,} given up.{lasting}", f"/console/dead/{row.kind}")
+                Alert(f"{row.kind}: {row.dead:,} given up.{lasting}", f"/console/dead/{row.kind}")
             )
         elif not row.ok:
             age, limit = duration(row.oldest_stale_s), duration(row.limit_s)
             found.append(
-                Alarm(
+                Alert(
                     f"{row.kind}: stale for {age}, the limit is {limit}.{lasting}",
                     "/console/queues",
                 )
@@ -84,26 +84,26 @@ def _kinds(kinds: Sequence[KindFreshness]) -> list[Alarm]:
     return found
 
 
-def _queues(queues: Sequence[QueueOut], workers: Sequence[WorkerProcess]) -> list[Alarm]:
+def _queues(queues: Sequence[QueueOut], workers: Sequence[WorkerProcess]) -> list[Alert]:
     found = []
     manned = {queue for worker in workers if worker.alive for queue in worker.queues}
     for queue in Queue:
         if queue not in manned:
-            found.append(Alarm(f"No worker takes from the queue {queue}.", "/console/workers"))
+            found.append(Alert(f"No worker takes from the queue {queue}.", "/console/workers"))
     for each in queues:
         if each.paused:
-            found.append(Alarm(f"The queue {each.queue} is paused.", "/console/queues"))
+            found.append(Alert(f"The queue {each.queue} is paused.", "/console/queues"))
         elif (each.oldest_s or 0) > STUCK_S:
             age = duration(each.oldest_s)
             found.append(
-                Alarm(
+                Alert(
                     f"The oldest message in {each.queue} has waited for {age}.",
                     f"/console/queues/{each.queue}",
                 )
             )
         if each.dead:
             found.append(
-                Alarm(
+                Alert(
                     f"{each.dead:,} dead messages in {each.queue}.",
                     f"/console/queues/{each.queue}?state=dead",
                 )

@@ -26,7 +26,7 @@ from workers.core.api_keys import Role, find_key
 from workers.core.settings import settings
 from workers.operations.ended_sessions import end
 
-PREFIX = "/console/act"
+PREFIX = "/console/forms"
 # What is said when it is done, by the operation's handler.
 SAID = {
     "post_pause_queue": "Queue {queue} is paused. Its work stays due.",
@@ -49,7 +49,7 @@ FORM_MAX_BYTES = 256 * 1024
 FORM_MAX_FIELDS = 1000
 
 
-def act_routes(operations: Sequence[Operation]) -> list[Route]:
+def form_routes(operations: Sequence[Operation]) -> list[Route]:
     """A form's route for every operation that has one."""
     return [
         Route(PREFIX + operation.path, _form(operation), methods=["POST"])

@@ -19,7 +19,7 @@ from workers.operations.session_secret import session_secret
 
 COOKIE = "kinfold_session"
 FLASH = "kinfold_flash"
-LONGEST_SESSION_S = 12 * 3600
+MAX_SESSION_S = 12 * 3600
 FLASH_S = 60
 
 
@@ -48,7 +48,7 @@ def read_session(request: Request) -> Session | None:
     Raises:
         Problem: 403, no keys are configured and the request is not from this machine.
     """
-    stored = _load(request, COOKIE, LONGEST_SESSION_S)
+    stored = _load(request, COOKIE, MAX_SESSION_S)
     if not settings().api_keys:
         refuse_strangers(request)
         token = stored.get("token") if stored else None
@@ -72,7 +72,7 @@ def start_session(response: Response, key: ApiKey | None) -> Session:
         "key": key and _fingerprint(key),
         "token": token,
     }
-    _store(response, COOKIE, fields, LONGEST_SESSION_S)
+    _store(response, COOKIE, fields, MAX_SESSION_S)
     return Session(caller, token)
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from routes.api.queues import QueueOut
 from routes.api.schedules import ScheduleOut
-from routes.console.alerts import alarms
+from routes.console.alerts import alerts
 from routes.console.pages import Page
 from routes.console.plots import SPANS, overview_plots
 from routes.http.operations import (
@@ -57,7 +57,7 @@ def overview(request: Request) -> Shown:
         "kinds": kinds,
         "queues": queues,
         "alive": [worker for worker in workers if worker.alive],
-        "alarms": alarms(kinds, queues, workers, list_schedules()),
+        "alerts": alerts(kinds, queues, workers, list_schedules()),
         "runs": [run for run in list_runs(10) if run.state in ("queued", "running")],
         "span": span,
         "plots": overview_plots(minutes, span),
@@ -189,7 +189,7 @@ def audit(request: Request) -> Shown:
 
 
 def _queues() -> list[QueueOut]:
-    """Every queue; none while Redis is down, which an alarm tells."""
+    """Every queue; none while Redis is down, which an alert tells."""
     try:
         return [QueueOut.of(depth) for depth in read_depths()]
     except redis.RedisError:
@@ -202,7 +202,7 @@ PAGES = (
         "overview.html",
         "Overview",
         overview,
-        "Alarms, freshness per kind, the last hour or day, the provider, active runs.",
+        "Alerts, freshness per kind, the last hour or day, the provider, active runs.",
     ),
     Page("/console/queues", "queues.html", "Queues", queues, "Depth, age and rate; pause, resume."),
     Page(

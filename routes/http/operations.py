@@ -30,7 +30,7 @@ T = TypeVar("T")
 Later = Coroutine[Any, Any, Response]
 ID: TypeAdapter[str] = TypeAdapter(Id)
 # With room for a page beyond it in what Redis and Postgres take for a number.
-LARGEST_PLACE = 2**62
+MAX_PLACE = 2**62
 
 CURL_MEDIA_TYPE = "application/x-www-form-urlencoded"
 
@@ -275,7 +275,7 @@ def _part(make: Callable[[str], Any], part: object) -> object:
         raise ValueError("not a part of a cursor")
     part.encode()
     made = make(part)
-    if isinstance(made, int) and not 0 <= made < LARGEST_PLACE:
+    if isinstance(made, int) and not 0 <= made < MAX_PLACE:
         raise ValueError("out of range")
     return made
 

@@ -147,7 +147,7 @@ def on_store_down(request: Request, error: Exception) -> Response:
 
 
 def on_unexpected(request: Request, error: Exception) -> Response:
-    """Answer a defect of ours: the log has it in full, the caller not at all."""
+    """Log a defect of ours in full; its caller learns nothing of it."""
     log.error("request_failed", path=request.url.path, exc_info=error)
     response = answer(request, Problem(500, "internal error"))
     # Starlette sends this answer past the middleware that adds the header to all others.

@@ -1,7 +1,7 @@
-"""Reads that ask Postgres once, for a little, from the event loop itself.
+"""Reads of one small statement, awaited on the event loop itself instead of in a thread.
 
-In a thread such a read is mostly handed around: to the thread and back, and the interpreter with
-it. From the loop half as many again are answered (bench/reads.py).
+In a thread such a read mostly waits for its turn: a hand-over to the thread and one back, and the
+interpreter's lock with each. From the loop half as many again are answered (bench/reads.py).
 """
 
 import asyncio
@@ -10,65 +10,69 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 
-from workers.core.reads import Question, Rows
+from workers.core.reads import ReadQuery, Rows
 from workers.core.settings import settings
 from workers.core.stores import AsyncPool, async_pool
 
 T = TypeVar("T")
 
-# For all of a read, the wait for a connection included. To cancel what hangs takes psycopg up to
-# five more.
+# Seconds for all of a read, the wait for a connection included; psycopg takes up to five more to
+# cancel a statement that hangs. With more of them, a Postgres that hangs keeps callers longer.
 ANSWER_S = 5.0
+# Seconds that closing the pool waits for connections in use.
 CLOSE_S = 1.0
 
 
 @dataclass(frozen=True)
 class QuickReads:
-    """Connections of one event loop, and how many of them are free.
+    """Pooled connections of one event loop; `free` counts those that nobody reads with.
 
-    The pool could keep its queue itself, at the cost of a task for each that waits.
+    The pool could queue its callers itself, at the cost of one task for each that waits.
     """
 
     pool: AsyncPool
     free: asyncio.Semaphore
 
-    async def ask(self, question: Question[T]) -> T:
-        """The answer; whoever asks first is answered first.
+    async def fetch(self, read_query: ReadQuery[T]) -> T:
+        """Run a read and return its answer; callers are served first come, first served.
 
         Raises:
-            PoolTimeout: there was none for five seconds.
+            PoolTimeout: Postgres gave no answer within five seconds.
         """
         try:
             async with asyncio.timeout(ANSWER_S), self.free:
-                rows = await self._rows(question)
+                rows = await self._rows(read_query)
         except TimeoutError:
             raise PoolTimeout(f"no answer within {ANSWER_S} s") from None
-        return question.read(rows)
+        return read_query.read(rows)
 
-    async def _rows(self, question: Question[object]) -> Rows:
+    async def _rows(self, read_query: ReadQuery[object]) -> Rows:
         conn = await self.pool.getconn()
         try:
-            cursor = await conn.execute(question.statement, question.parameters)
+            cursor = conn.cursor(row_factory=dict_row)
+            await cursor.execute(read_query.statement, read_query.parameters)
             return await cursor.fetchall()
         finally:
             await self.pool.putconn(conn)
 
 
 def quick_connections() -> int:
-    """Of a web process' connections a third are for quick reads; one keeps an interpreter busy.
+    """Return how many of a web process' connections serve quick reads: a third of them.
 
-    At least three are left: a commit never waits for both a deletion, which waits for whoever
-    writes the graph, and what is measured (`Operation.alone`).
+    One connection keeps an interpreter busy already. Two thirds, three at least, are left to
+    threads, so that a commit never waits for both a deletion, which waits for whoever writes the
+    graph, and a measurement (`Operation.alone`).
     """
     return (settings().postgres_pool_size + 1) // 3
 
 
 @asynccontextmanager
 async def quick_reads() -> AsyncIterator[QuickReads]:
-    """Connections for the running event loop, made in the background."""
+    """Open connections for the running event loop, in the background, and close them at the end."""
     pool = async_pool(quick_connections())
     await pool.open()
     try:
@@ -77,11 +81,11 @@ async def quick_reads() -> AsyncIterator[QuickReads]:
         await pool.close(CLOSE_S)
 
 
-async def ask(request: Request, question: Question[T]) -> T:
-    """The answer to a question, for a handler that runs on the event loop.
+async def fetch(request: Request, read_query: ReadQuery[T]) -> T:
+    """Run a read for a handler that runs on the event loop, and return its answer.
 
     Raises:
-        PoolTimeout: Postgres does not answer.
+        PoolTimeout: Postgres gave no answer within five seconds.
     """
     reads: QuickReads = request.state.reads
-    return await reads.ask(question)
+    return await reads.fetch(read_query)

@@ -48,7 +48,7 @@ def test_whoever_asks_is_answered_and_an_event_that_is_sent_again_counts_once(
         answer = client.post("/events", json=event)
         assert (answer.status_code, answer.json()["detail"]) == (
             503,
-            "Postgres gave no answer in time; tell it again, with an event_id of your own",
+            "Postgres gave no answer in time; send it again, with an event_id of your own",
         )
         assert client.get("/students/S2").status_code == 503
         assert client.get("/health/live").status_code == 200

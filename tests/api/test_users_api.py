@@ -286,7 +286,7 @@ def test_the_contract_of_users_allows_for_their_schedule(client: TestClient) -> 
 def test_similar_users_are_found_by_an_index_once_there_are_many(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "LEAST_USERS", 50)
+    monkeypatch.setattr(index, "MIN_USERS", 50)
     monkeypatch.setattr(index, "USERS_PER_LIST", 10)
     work_off(record(*(given_post(f"P{n}", vector(1, n / 40)) for n in range(60))).notifications)
     record(*(acted(f"U{n:02}", f"P{n}") for n in range(60)))

@@ -184,8 +184,8 @@ def test_what_the_provider_broke_is_found_understood_and_tried_again(
     eventually(lambda: len(dead()) == 13, stack.logs)
 
     page.goto("/")
-    expect(page.locator(".alarm")).to_contain_text(["student_embedding: 13 given up."])
-    album.keep(page, "alarm")
+    expect(page.locator(".alert")).to_contain_text(["student_embedding: 13 given up."])
+    album.keep(page, "alert")
     page.get_by_role("link", name="Dead letters").first.click()
     groups = page.locator("tbody tr")
     expect(groups).to_have_count(2)

@@ -1,32 +1,38 @@
-"""What is asked of Postgres in one statement, and what its rows mean.
+"""A read of one statement, apart from how long its caller may wait for Postgres.
 
-Whoever may wait asks with `ask`. The web's event loop must not wait, and asks in its own way
-(routes/http/quick_reads.py); the statement and what it means are the same.
+A worker, a command or a thread waits with `fetch`. The web's event loop must not wait, and awaits
+`fetch` of routes/http/quick_reads.py; the statement and what its rows mean are the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from psycopg.rows import dict_row
+
 from workers.core.stores import connection
 
 T = TypeVar("T")
 Answer_co = TypeVar("Answer_co", covariant=True)
-Row = tuple[Any, ...]
+Row = Mapping[str, Any]
 Rows = Sequence[Row]
 
 
 @dataclass(frozen=True)
-class Question(Generic[Answer_co]):
-    """`read` makes the answer of all rows; it raises what there is to say against them."""
+class ReadQuery(Generic[Answer_co]):
+    """A statement with its parameters, and `read`, which makes the answer of all its rows.
+
+    Rows are read by the names of their columns. `read` raises what its caller has to know of them,
+    for one `UnknownKeyError` where there are none.
+    """
 
     statement: str
     parameters: Mapping[str, object]
     read: Callable[[Rows], Answer_co]
 
 
-def ask(question: Question[T]) -> T:
-    """Wait for the answer."""
-    with connection() as conn:
-        rows = conn.execute(question.statement, question.parameters).fetchall()
-    return question.read(rows)
+def fetch(read_query: ReadQuery[T]) -> T:
+    """Run a read on a pooled connection and wait for its answer."""
+    with connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(read_query.statement, read_query.parameters).fetchall()
+    return read_query.read(rows)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from workers.core.vocabulary import Codec
 
-Vectors = NDArray[np.float32]
+DocumentVectors = NDArray[np.float32]
 Times = NDArray[np.int64]
 Hashes = NDArray[np.uint32]
 
@@ -47,7 +47,7 @@ HEAD = np.dtype(
         ("largest", "<f2"),
     ]
 )
-MOST_TIME = 2**40 - 1
+MAX_TIME_MS = 2**40 - 1
 INT8_MOST = 127
 
 JSON_HEAD_BYTES = 64
@@ -74,7 +74,7 @@ class Heads:
 class Decoded:
     """Vectors of shape (n, dimensions) with their heads."""
 
-    vectors: Vectors
+    vectors: DocumentVectors
     heads: Heads
 
 
@@ -96,7 +96,7 @@ def encode_times(codec: Codec, ts_ms: Times) -> list[bytes]:
 
 
 def encode(
-    codec: Codec, version: str, vectors: Vectors, ts_ms: Times, hashes: Hashes
+    codec: Codec, version: str, vectors: DocumentVectors, ts_ms: Times, hashes: Hashes
 ) -> list[bytes]:
     """One value per row of `vectors`."""
     if codec is Codec.json:
@@ -189,7 +189,9 @@ def _binary_heads(fields: NDArray[Any], found: NDArray[np.bool_]) -> Heads:
     )
 
 
-def _encode_json(version: str, vectors: Vectors, ts_ms: Times, hashes: Hashes) -> list[bytes]:
+def _encode_json(
+    version: str, vectors: DocumentVectors, ts_ms: Times, hashes: Hashes
+) -> list[bytes]:
     dimensions = vectors.shape[1]
     # float32 has seven digits; printed as float64 it would show seventeen.
     rows = np.round(vectors.astype(np.float64), JSON_DIGITS).tolist()
@@ -219,7 +221,7 @@ def _json_heads(beginnings: Sequence[bytes | None]) -> Heads:
 
 
 def _since_epoch(ts_ms: Times) -> Times:
-    return np.clip(ts_ms - EPOCH_MS, 0, MOST_TIME)
+    return np.clip(ts_ms - EPOCH_MS, 0, MAX_TIME_MS)
 
 
 def _iso(ts_ms: int) -> str:

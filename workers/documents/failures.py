@@ -20,7 +20,7 @@ COUNT = query("documents/failures.count_failures")
 COUNT_BY_REASON = query("documents/failures.count_by_reason")
 LIST_IDS = query("documents/failures.list_ids")
 
-LONGEST_ERROR = 500
+MAX_ERROR_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def record_failures(
             "version": version,
             "doc_ids": [storable(doc_id) for doc_id in failures],
             "reasons": [failure.reason for failure in found],
-            "errors": [storable(failure.error)[:LONGEST_ERROR] for failure in found],
+            "errors": [storable(failure.error)[:MAX_ERROR_CHARACTERS] for failure in found],
             "hashes": [
                 None if failure.content_hash is None else failure.content_hash.to_bytes(4, "big")
                 for failure in found

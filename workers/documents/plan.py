@@ -37,7 +37,7 @@ CHOOSE_BATCHES = query("documents/plan.choose_batches")
 SUM_BATCHES = query("documents/plan.sum_batches")
 
 PAGES_A_STEP = 20
-MOST_WITHOUT_ID = 1000
+MAX_WITHOUT_ID = 1000
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger()
@@ -291,7 +291,7 @@ def _all_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:  # noqa: AR
             break
         at = _Position(at.batches + 1, documents, last)
         yield _Page(len(ids), at, after_id, last)
-    without_id = source.documents_without_id(MOST_WITHOUT_ID)
+    without_id = source.documents_without_id(MAX_WITHOUT_ID)
     if ids or without_id:
         at = _Position(at.batches + bool(ids), documents, ids[-1] if ids else at.last_id)
         yield _Page(len(ids), at, after_id, None, without_id=without_id)

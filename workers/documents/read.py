@@ -8,7 +8,7 @@ import numpy as np
 
 from workers.core.errors import ProviderError, UnknownKeyError
 from workers.documents import store
-from workers.documents.codecs import Decoded, Vectors, decode
+from workers.documents.codecs import Decoded, DocumentVectors, decode
 from workers.documents.versions import Version, list_versions, publish_active
 from workers.embedding.embedders import embedder
 from workers.embedding.texts import embed_texts
@@ -24,7 +24,7 @@ class StoredVectors:
     decoded: Decoded
 
     @property
-    def vectors(self) -> Vectors:
+    def vectors(self) -> DocumentVectors:
         """float32, as far as the codec kept them."""
         return self.decoded.vectors
 

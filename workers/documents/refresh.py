@@ -35,7 +35,7 @@ REASONS = {
     ProviderFaultError: "provider_fault",
 }
 # A modified_at further ahead than this is somebody's mistake, and says nothing.
-MOST_CLOCK_SKEW_MS = 86_400_000
+MAX_CLOCK_SKEW_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def reflected_times(texts: Sequence[DocumentText], read_at_ms: int) -> Times:
         int(text.modified_at.timestamp() * 1000) if text.modified_at else 0 for text in texts
     ]
     times = np.array(modified, np.int64)
-    times[times > read_at_ms + MOST_CLOCK_SKEW_MS] = 0
+    times[times > read_at_ms + MAX_CLOCK_SKEW_MS] = 0
     return np.maximum(times, read_at_ms)
 
 

@@ -13,9 +13,9 @@ from workers.core.vocabulary import Id
 from workers.documents.source import read_time
 
 ID: TypeAdapter[str] = TypeAdapter(Id)
-MOST_CHARACTERS = 5000
+MAX_CHARACTERS = 5000
 # No character as readers see it is longer than this, unless somebody plays with accents.
-LONGEST_CHARACTER = 64
+MAX_CHARACTER_LENGTH = 64
 
 _CHARACTER = regex.compile(r"\X")
 _LANGUAGE = regex.compile(r"[A-Za-z]{2,3}(?=$|[-_])")
@@ -71,7 +71,7 @@ def check_id(doc_id: str) -> None:
         raise BadDocumentError("bad_doc_id", f"doc_id: {error.errors()[0]['msg']}") from None
 
 
-def cut(text: str, most: int = MOST_CHARACTERS) -> str:
+def cut(text: str, most: int = MAX_CHARACTERS) -> str:
     """The first `most` code points, or a few less so as not to split what readers see as one.
 
     An accent stays with its letter, and a flag, a family or a skin tone in one piece (extended
@@ -82,11 +82,13 @@ def cut(text: str, most: int = MOST_CHARACTERS) -> str:
     """
     if len(text) <= most:
         return text
-    start = max(most - LONGEST_CHARACTER, 0)
+    start = max(most - MAX_CHARACTER_LENGTH, 0)
     # Look from a space on: in the middle of a character the rules would see other borders.
-    start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start), start - LONGEST_CHARACTER, 0)
+    start = max(
+        text.rfind(" ", 0, start), text.rfind("\n", 0, start), start - MAX_CHARACTER_LENGTH, 0
+    )
     end = start
-    for character in _CHARACTER.finditer(text, start, most + LONGEST_CHARACTER):
+    for character in _CHARACTER.finditer(text, start, most + MAX_CHARACTER_LENGTH):
         if character.end() > most:
             break
         end = character.end()

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+Embeddings = NDArray[np.float32]
 
 
 class Embedder(Protocol):
@@ -14,7 +14,7 @@ class Embedder(Protocol):
     model: str
     dimensions: int
 
-    def embed_batch(self, texts: list[str]) -> Vectors:
+    def embed_batch(self, texts: list[str]) -> Embeddings:
         """One request: shape (len(texts), dimensions).
 
         Raises:

@@ -7,7 +7,7 @@ import numpy as np
 import regex
 
 from workers.core.vocabulary import EmbeddingSpec
-from workers.embedding.embedder import Vectors
+from workers.embedding.embedder import Embeddings
 
 # Marks belong to their letters: without them a word in Devanagari or Thai falls to pieces.
 WORD = regex.compile(r"[\w\p{M}]{2,}")
@@ -24,7 +24,7 @@ class HashingEmbedder:
         self.model = spec.model
         self.dimensions = spec.dimensions
 
-    def embed_batch(self, texts: list[str]) -> Vectors:
+    def embed_batch(self, texts: list[str]) -> Embeddings:
         """Unit vectors; all zeros for a blank text, which validation rejects."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         for vector, text in zip(vectors, texts, strict=True):

@@ -20,9 +20,9 @@ from workers.core.stores import stores
 PAUSED = "provider:paused"
 FAILURES = "provider:failures"
 PATIENCE_S = 5.0
-LEAST_PER_SECOND = 10
-LONGEST_PAUSE_S = 60.0
-LONGEST_RETRY_AFTER_S = 3600.0
+MIN_PER_SECOND = 10
+MAX_PAUSE_S = 60.0
+MAX_RETRY_AFTER_S = 3600.0
 # A key that is there as long as the pause lasts. Requests that were under way together fail
 # together: the longest pause counts.
 PAUSE = """
@@ -80,22 +80,22 @@ def pause(retry_after: str | None) -> float:
 
     Args:
         retry_after: the header's value, seconds or an HTTP date. Without one the pause doubles
-            with each failure in a row, up to `LONGEST_PAUSE_S`.
+            with each failure in a row, up to `MAX_PAUSE_S`.
 
     Returns:
         Seconds until the provider may be asked again.
     """
     client = stores().redis
-    asked = _parse_seconds(retry_after)
-    if asked is None:
+    asked_s = _asked_seconds(retry_after)
+    if asked_s is None:
         spread = random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
-        return int(client.eval(PAUSE_LONGER, 2, PAUSED, FAILURES, spread, LONGEST_PAUSE_S)) / 1000
-    seconds = min(asked, LONGEST_RETRY_AFTER_S)
+        return int(client.eval(PAUSE_LONGER, 2, PAUSED, FAILURES, spread, MAX_PAUSE_S)) / 1000
+    seconds = min(asked_s, MAX_RETRY_AFTER_S)
     client.eval(PAUSE, 1, PAUSED, max(int(seconds * 1000), 1))
     return seconds
 
 
-def _parse_seconds(retry_after: str | None) -> float | None:
+def _asked_seconds(retry_after: str | None) -> float | None:
     """What a Retry-After header says; None if it says nothing that can be read."""
     if retry_after is None:
         return None
@@ -125,7 +125,7 @@ def _take_place(tokens: int) -> bool:
     requests_limit = RateLimitItemPerMinute(per_minute)
     # Spread over the minute: a budget that is used up in half of it means half a minute in which
     # nothing is embedded, where a little patience with each request would fill larger ones.
-    steady_limit = RateLimitItemPerSecond(max(math.ceil(per_minute / 60), LEAST_PER_SECOND))
+    steady_limit = RateLimitItemPerSecond(max(math.ceil(per_minute / 60), MIN_PER_SECOND))
     tokens_limit = RateLimitItemPerMinute(settings().embedding_tokens_per_minute)
     # The test keeps a request that has no tokens left from using up a request's place.
     return (

@@ -21,7 +21,7 @@ from workers.core.metrics import (
 from workers.core.settings import Settings
 from workers.core.tracing import span
 from workers.core.vocabulary import EmbeddingSpec
-from workers.embedding.embedder import Vectors
+from workers.embedding.embedder import Embeddings
 from workers.embedding.limits import admit, pause, report_success
 
 
@@ -40,7 +40,7 @@ class OpenAIEmbedder:
             max_retries=0,
         )
 
-    def embed_batch(self, texts: list[str]) -> Vectors:
+    def embed_batch(self, texts: list[str]) -> Embeddings:
         """One request to the provider, within the cluster's limits."""
         admit(texts)
         PROVIDER_REQUESTS.add(1, model=self.model)

@@ -17,7 +17,7 @@ from workers.core.errors import (
 from workers.core.metrics import EMBEDDING_DURATION, EMBEDDINGS_GENERATED, INVALID_EMBEDDINGS
 from workers.core.settings import settings
 from workers.core.vocabulary import MAX_COMPONENT, MIN_MAGNITUDE
-from workers.embedding.embedder import Embedder, Vectors
+from workers.embedding.embedder import Embedder, Embeddings
 from workers.embedding.limits import estimate_tokens, pause
 
 Vector = NDArray[np.float32]
@@ -120,7 +120,7 @@ def _embed_request(
     return results
 
 
-def _valid_rows(vectors: Vectors, dimensions: int) -> NDArray[np.bool_]:
+def _valid_rows(vectors: Embeddings, dimensions: int) -> NDArray[np.bool_]:
     """As `validate`, for a whole request; a row that is not finite compares as false."""
     if vectors.shape[1:] != (dimensions,):
         return np.zeros(len(vectors), bool)

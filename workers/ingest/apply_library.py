@@ -1,15 +1,18 @@
-"""Lay what events say over the fact tables, and tell what that changed and made stale.
+"""Apply events to the tables of a library: students, books, loans; and list what became stale.
 
-A list of events is applied in steps. Within a step everything is set-based: first the upserts,
-then the deletions. An event whose effect depends on another one of its step opens the next step,
-so the result is the one of applying the events one by one. Only a change that its own list takes
-back leaves no trace.
+A list of events is applied in steps, each of which takes one statement per table and not one per
+event: first the step's upserts, then its deletions. An event whose effect depends on an earlier
+event of the same step opens the next step. So the tables end as if the events had been applied one
+by one; only a change that the list itself takes back leaves no trace.
+
+Example: `student_added S1`, `checkout_added S1 B1`, `student_deleted S1` are one step. A
+`student_added S1` after them depends on the deletion, and opens a second step.
 """
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 import psycopg
@@ -64,11 +67,26 @@ STUDENT_KINDS = (Kind.student_embedding, Kind.student_neighbors)
 Deletion = StudentDeleted | BookDeleted | PostDeleted | UserDeleted | StaffPickRemoved
 SUBJECTS = ("student_id", "book_id", "user_id", "post_id")
 
-Loan = tuple[str, str, date]
+
+class LoanKey(NamedTuple):
+    """What a loan is known by, whether it has an id of its own or not."""
+
+    student_id: str
+    book_id: str
+    checkout_date: date
 
 
-def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effects:
-    """Apply events in order inside the caller's transaction."""
+def apply_events(conn: psycopg.Connection, events: Sequence[Identified]) -> Effects:
+    """Apply events in order, inside the caller's transaction.
+
+    Returns:
+        The outcome of each event, and the keys that events made stale.
+
+    Raises:
+        psycopg.errors.DeadlockDetected: another transaction locked the same rows from the other
+            end; ForeignKeyViolation or UniqueViolation: it deleted or stored one of them
+            meanwhile. The caller begins anew.
+    """
     effects = Effects()
     for upserts, deletions in _steps(events, _known_loans(conn, events)):
         _upsert_books(conn, [e for e in upserts if isinstance(e[1], BookChanged)], effects)
@@ -87,30 +105,32 @@ def apply_facts(conn: psycopg.Connection, events: Sequence[Identified]) -> Effec
     return effects
 
 
-def _known_loans(conn: psycopg.Connection, events: Sequence[Identified]) -> dict[str, Loan]:
-    """The loans that have the ids which the events tell, by id."""
-    ids = [checkout_id for _, event in events if (checkout_id := _given_id(event)) is not None]
+def _known_loans(conn: psycopg.Connection, events: Sequence[Identified]) -> dict[str, LoanKey]:
+    """Read which loans have the ids that the events name, by id."""
+    ids = [checkout_id for _, event in events if (checkout_id := _own_id(event)) is not None]
     if not ids:
         return {}
-    return {row[0]: row[1:] for row in conn.execute(FIND_LOANS, {"ids": ids})}
+    return {
+        checkout_id: LoanKey(*key) for checkout_id, *key in conn.execute(FIND_LOANS, {"ids": ids})
+    }
 
 
-def _given_id(event: Event) -> str | None:
+def _own_id(event: Event) -> str | None:
     return event.checkout_id if isinstance(event, CheckoutAdded) else None
 
 
-def _loan(event: CheckoutAdded | CheckoutReturned) -> Loan:
-    return event.student_id, event.book_id, event.checkout_date
+def _loan(event: CheckoutAdded | CheckoutReturned) -> LoanKey:
+    return LoanKey(event.student_id, event.book_id, event.checkout_date)
 
 
 def _steps(
-    events: Sequence[Identified], known_loans: Mapping[str, Loan]
+    events: Sequence[Identified], known_loans: Mapping[str, LoanKey]
 ) -> Iterator[tuple[list[Identified], list[Identified]]]:
     loans = dict(known_loans)
     upserts: list[Identified] = []
     deletions: list[Identified] = []
     deleted: set[tuple[str, str]] = set()
-    given_ids: dict[Loan, str | None] = {}
+    named_ids: dict[LoanKey, str | None] = {}
     for event_id, event in events:
         subjects = {
             (name, value) for name in SUBJECTS if (value := getattr(event, name, None)) is not None
@@ -124,12 +144,12 @@ def _steps(
             loan, checkout_id = _loan(event), event.checkout_id
             # It takes the id from another loan, or gives this one another id.
             moves = checkout_id is not None and loans.setdefault(checkout_id, loan) != loan
-            depends = depends or moves or given_ids.get(loan, checkout_id) != checkout_id
+            depends = depends or moves or named_ids.get(loan, checkout_id) != checkout_id
         if depends:
             yield upserts, deletions
-            upserts, deletions, deleted, given_ids = [], [], set(), {}
+            upserts, deletions, deleted, named_ids = [], [], set(), {}
         if isinstance(event, CheckoutAdded) and "checkout_id" in event.model_fields_set:
-            given_ids[_loan(event)] = event.checkout_id
+            named_ids[_loan(event)] = event.checkout_id
             if event.checkout_id is not None:
                 loans[event.checkout_id] = _loan(event)
         upserts.append((event_id, event))
@@ -169,14 +189,18 @@ def _upsert_checkouts(
     if not events:
         return
     merged = merge(events, "student_id", "book_id", "checkout_date")
-    loans = cast(list[Loan], list(merged.facts))
-    columns: dict[str, list[str] | list[date]] = {
-        "student_ids": [student_id for student_id, _, _ in loans],
-        "book_ids": [book_id for _, book_id, _ in loans],
-        "checkout_dates": [checkout_date for _, _, checkout_date in loans],
+    loan_of = {
+        event_id: LoanKey(*cast(tuple[str, str, date], key))
+        for event_id, key in merged.keys.items()
     }
-    insert_books(conn, [book_id for _, book_id, _ in loans])
-    insert_students(conn, [student_id for student_id, _, _ in loans])
+    loans = list(dict.fromkeys(loan_of.values()))
+    columns: dict[str, list[str] | list[date]] = {
+        "student_ids": [loan.student_id for loan in loans],
+        "book_ids": [loan.book_id for loan in loans],
+        "checkout_dates": [loan.checkout_date for loan in loans],
+    }
+    insert_books(conn, [loan.book_id for loan in loans])
+    insert_students(conn, [loan.student_id for loan in loans])
 
     named = {
         checkout_id: loan
@@ -187,9 +211,9 @@ def _upsert_checkouts(
         MOVE_CHECKOUTS,
         {
             "checkout_ids": list(named),
-            "student_ids": [loan[0] for loan in named.values()],
-            "book_ids": [loan[1] for loan in named.values()],
-            "checkout_dates": [loan[2] for loan in named.values()],
+            "student_ids": [loan.student_id for loan in named.values()],
+            "book_ids": [loan.book_id for loan in named.values()],
+            "checkout_dates": [loan.checkout_date for loan in named.values()],
         },
     ).fetchall()
     inserted: set[Hashable] = set(conn.execute(INSERT_CHECKOUTS, columns))
@@ -198,10 +222,10 @@ def _upsert_checkouts(
 
     corrected = {named[checkout_id] for _, checkout_id in moved}
     merged.judge(effects, inserted - corrected, updated | corrected)
-    for event_id, loan in merged.keys.items():
+    for event_id, loan in loan_of.items():
         if loan in inserted | updated:
-            effects.note(Kind.student_embedding, cast(Loan, loan)[0], event_id)
-    last_event = {loan: event_id for event_id, loan in merged.keys.items()}
+            effects.note(Kind.student_embedding, loan.student_id, event_id)
+    last_event = {loan: event_id for event_id, loan in loan_of.items()}
     for student_id, checkout_id in moved:
         effects.note(Kind.student_embedding, student_id, last_event[named[checkout_id]])
 
@@ -254,7 +278,7 @@ def _note_readers(
     changed: set[Hashable],
     effects: Effects,
 ) -> None:
-    """A changed book makes the embeddings of those who borrowed it stale."""
+    """Note that changed books made the embeddings of their readers stale."""
     if not changed:
         return
     readers: dict[Hashable, list[str]] = defaultdict(list)

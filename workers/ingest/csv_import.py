@@ -1,4 +1,4 @@
-"""CSV files of a library: strict, reported line by line, read as the same events as the API's."""
+"""CSV files of a library: strict, reported line by line, stored as the same events as the API's."""
 
 import argparse
 import csv
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from workers.core.errors import CsvFormatError
 from workers.core.logs import configure_logging
 from workers.core.stores import close_stores, open_stores
-from workers.ingest.apply_library import Loan
+from workers.ingest.apply_library import LoanKey
 from workers.ingest.events import BookChanged, CheckoutAdded, Event, StudentChanged
 from workers.ingest.record import record_events
 from workers.ledger.freshness import Notification, resend_stale
@@ -89,10 +89,10 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
     report = ImportReport()
     chunk: list[Event] = []
     last: dict[Key, Event] = {}
-    loans: dict[str, tuple[int, Loan]] = {}
+    loans: dict[str, tuple[int, LoanKey]] = {}
     for line, record in records:
         report.rows += 1
-        event = _not_contradicted(_event(table, header, line, record), line, loans)
+        event = _without_contradiction(_event(table, header, line, record), line, loans)
         if isinstance(event, list):
             report.refuse(event)
             continue
@@ -114,7 +114,7 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
 def _repeated(places: Sequence[int], lines: Sequence[str]) -> set[int]:
     """Hashes of the keys that stand in more than one row.
 
-    Of these rows only the last one counts. Stored in order, each would change what another
+    Of these rows only the last one is stored. Stored in order, each would change what another
     transaction has stored for the one before it, and again with every import of the file.
     """
     seen: set[int] = set()
@@ -205,13 +205,13 @@ def _event(
         ]
 
 
-def _not_contradicted(
-    event: Event | list[CsvError], line: int, loans: dict[str, tuple[int, Loan]]
+def _without_contradiction(
+    event: Event | list[CsvError], line: int, loans: dict[str, tuple[int, LoanKey]]
 ) -> Event | list[CsvError]:
     """Refuse a loan's id that an earlier line has for another loan: each would undo the other."""
     if not isinstance(event, CheckoutAdded) or event.checkout_id is None:
         return event
-    loan = (event.student_id, event.book_id, event.checkout_date)
+    loan = LoanKey(event.student_id, event.book_id, event.checkout_date)
     first_line, first = loans.setdefault(event.checkout_id, (line, loan))
     if first == loan:
         return event

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from workers.core.vocabulary import Kind
 from workers.ingest.events import Event
 
-Outcome = Literal["inserted", "updated", "unchanged", "deleted", "duplicate"]
+EventOutcome = Literal["inserted", "updated", "unchanged", "deleted", "duplicate"]
 Identified = tuple[UUID, Event]
 
 
@@ -27,7 +27,7 @@ class Effects:
     key stale.
     """
 
-    outcomes: dict[UUID, Outcome] = field(default_factory=dict)
+    outcomes: dict[UUID, EventOutcome] = field(default_factory=dict)
     stale: dict[Kind, dict[str, set[UUID]]] = field(
         default_factory=lambda: {kind: defaultdict(set) for kind in Kind}
     )
@@ -57,13 +57,13 @@ class Merged:
 
     keys: dict[UUID, Hashable]
     facts: dict[Hashable, dict[str, object]]
-    repeats: dict[UUID, Outcome]
+    repeats: dict[UUID, EventOutcome]
 
     def judge(self, effects: Effects, inserted: set[Hashable], updated: set[Hashable]) -> None:
         """Give every event its outcome, once it is known what happened to the rows."""
         for event_id, key in self.keys.items():
             if key in inserted or key in updated:
-                first: Outcome = "inserted" if key in inserted else "updated"
+                first: EventOutcome = "inserted" if key in inserted else "updated"
                 effects.outcomes[event_id] = self.repeats.get(event_id, first)
             else:
                 effects.outcomes[event_id] = "unchanged"

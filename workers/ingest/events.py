@@ -1,4 +1,4 @@
-"""What can be sent to Kinfold: one model per event type, used by the API and the CSV import."""
+"""Events that Kinfold accepts: one model per event type, for the API and the CSV import."""
 
 import math
 from datetime import UTC, date, datetime, timedelta
@@ -236,14 +236,14 @@ class BookDeleted(EventBase):
     book_id: Id
 
 
-class _Loan(EventBase):
+class _CheckoutEvent(EventBase):
     student_id: Id
     book_id: Id
     checkout_date: date
     student_rating: Rating | None = None
 
 
-class CheckoutAdded(_Loan):
+class CheckoutAdded(_CheckoutEvent):
     """A student borrowed a book."""
 
     event_type: Literal["checkout_added"]
@@ -256,7 +256,7 @@ class CheckoutAdded(_Loan):
         return _not_before_checkout(value, info)
 
 
-class CheckoutReturned(_Loan):
+class CheckoutReturned(_CheckoutEvent):
     """A borrowed book came back; the loan need not be known yet."""
 
     event_type: Literal["checkout_returned"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from psycopg.rows import dict_row
+
 from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
 from workers.core.stores import connection
@@ -34,15 +36,18 @@ class Chain:
 
 
 def read_event(event_id: UUID) -> Chain:
-    """One event's chain.
+    """Read the causal chain of one event.
 
     Raises:
         UnknownKeyError: no event with this id was accepted.
     """
-    with connection() as conn:
-        rows = conn.execute(READ_EVENT, {"event_id": event_id}).fetchall()
+    with connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(READ_EVENT, {"event_id": event_id}).fetchall()
     if not rows:
         raise UnknownKeyError("unknown_event", str(event_id))
-    event_type, received_at = rows[0][:2]
-    links = [Link(Kind(kind), *rest) for _, _, kind, *rest in rows if kind is not None]
-    return Chain(event_id, event_type, received_at, links)
+    links = [
+        Link(Kind(row["kind"]), row["key"], row["state"], row["done_at"], row["error"])
+        for row in rows
+        if row["kind"] is not None
+    ]
+    return Chain(event_id, rows[0]["event_type"], rows[0]["received_at"], links)

@@ -10,8 +10,8 @@ from psycopg.errors import DeadlockDetected, ForeignKeyViolation, UniqueViolatio
 from workers.core.queries import query
 from workers.core.stores import transaction
 from workers.core.vocabulary import Kind
-from workers.ingest.apply_library import apply_facts
-from workers.ingest.effects import Effects, Identified, Outcome
+from workers.ingest.apply_library import apply_events
+from workers.ingest.effects import Effects, EventOutcome, Identified
 from workers.ingest.events import Event
 from workers.ledger.freshness import HELD_KINDS, Notification, mark_stale, notifications_of
 
@@ -26,7 +26,7 @@ class Recorded:
     """What became of a list of events; `event_ids` and `outcomes` have one entry per event."""
 
     event_ids: list[UUID]
-    outcomes: list[Outcome]
+    outcomes: list[EventOutcome]
     notifications: list[Notification]
 
     @property
@@ -65,12 +65,12 @@ def _record(identified: list[Identified], *, log_unchanged: bool) -> Recorded:
     with transaction() as conn:
         if log_unchanged:
             accepted = log_events(conn, _types(first, first))
-            effects = apply_facts(conn, [item for item in first.items() if item[0] in accepted])
+            effects = apply_events(conn, [item for item in first.items() if item[0] in accepted])
         else:
-            effects = apply_facts(conn, list(first.items()))
+            effects = apply_events(conn, list(first.items()))
             log_events(conn, _types(first, effects.consequential()))
         notifications = _raise_stale(conn, effects, list(first))
-    outcomes: list[Outcome] = []
+    outcomes: list[EventOutcome] = []
     for event_id, _ in identified:
         known = first.pop(event_id, None) is not None and event_id in effects.outcomes
         outcomes.append(effects.outcomes[event_id] if known else "duplicate")

@@ -13,7 +13,7 @@ from psycopg.errors import UniqueViolation
 
 from workers.core.errors import RunActiveError, RunStoppedError, UnknownKeyError
 from workers.core.queries import query
-from workers.core.reads import Question, Row, Rows, ask
+from workers.core.reads import ReadQuery, Row, Rows, fetch
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Queue
@@ -245,29 +245,29 @@ def read_run(run_id: UUID) -> Run:
     Raises:
         UnknownKeyError: there is no such run.
     """
-    return ask(run_question(run_id))
+    return fetch(run_query(run_id))
 
 
-def run_question(run_id: UUID) -> Question[Run]:
-    """For one run; as `read_run`."""
+def run_query(run_id: UUID) -> ReadQuery[Run]:
+    """Make the read of one run; raises as `read_run`."""
 
     def read(rows: Rows) -> Run:
         if not rows:
             raise UnknownKeyError("unknown_run", str(run_id))
         return _run(rows[0])
 
-    return Question(READ, {"run_id": run_id}, read)
+    return ReadQuery(READ, {"run_id": run_id}, read)
 
 
 def list_runs(limit: int, before: tuple[datetime, UUID] | None = None) -> list[Run]:
     """Runs, newest first; `before` is the last one of the page before this one."""
-    return ask(runs_question(limit, before))
+    return fetch(runs_query(limit, before))
 
 
-def runs_question(limit: int, before: tuple[datetime, UUID] | None = None) -> Question[list[Run]]:
-    """For a page of runs; as `list_runs`."""
+def runs_query(limit: int, before: tuple[datetime, UUID] | None = None) -> ReadQuery[list[Run]]:
+    """Make the read of a page of runs."""
     created_at, run_id = before or (None, None)
-    return Question(
+    return ReadQuery(
         LIST,
         {"limit": limit, "before": created_at, "before_id": run_id},
         lambda rows: [_run(row) for row in rows],
@@ -275,8 +275,7 @@ def runs_question(limit: int, before: tuple[datetime, UUID] | None = None) -> Qu
 
 
 def _run(row: Row) -> Run:
-    run_id, kind, *rest = row
-    return Run(run_id, RunKind(kind), *rest)
+    return Run(**{**row, "kind": RunKind(row["kind"])})
 
 
 def _end(statement: str, run_id: UUID, token: UUID, **fields: object) -> None:

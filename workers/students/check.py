@@ -22,7 +22,7 @@ DEFAULT_SAMPLE = 1000
 # With fewer loans a reading level has less than full confidence (workers/students/profile.py).
 MANY_LOANS = 5
 # Two halves of fewer loans would say nothing of somebody's taste.
-LEAST_LOANS = 4
+MIN_LOANS = 4
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _consistency(conn: psycopg.Connection, sampled: Sequence[Sampled]) -> float 
         [
             _cosine(_count(loans[: len(loans) // 2]), _count(loans[len(loans) // 2 :]))
             for loans in genres_of.values()
-            if len(loans) >= LEAST_LOANS
+            if len(loans) >= MIN_LOANS
         ]
     )
 

@@ -10,7 +10,7 @@ from statistics import median
 PROFILE_VERSION = 1
 BOOKS_IN_TEXT = 12
 TEXT_MAX_CHARACTERS = 6000
-HIGHEST_LEVEL = 20
+MAX_GRADE = 20
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Upper bounds of reading level, in grades; above the last one is high_school.
 BANDS = ((2, "beginner"), (4, "early_elementary"), (6, "late_elementary"), (8, "middle_school"))
@@ -207,7 +207,7 @@ def _reading_level(
             slope = 30 * lean / spread
         return ReadingLevel(mean_level, slope, min(len(known) / 5, 1.0), "checkouts")
     # A score on another scale (percentiles, points) says nothing about the grade.
-    if prior_year_reading_score is not None and prior_year_reading_score <= HIGHEST_LEVEL:
+    if prior_year_reading_score is not None and prior_year_reading_score <= MAX_GRADE:
         return ReadingLevel(prior_year_reading_score, None, 0.0, "prior_year_reading_score")
     if grade_level is not None:
         return ReadingLevel(float(grade_level), None, 0.0, "grade_level")

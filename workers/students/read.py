@@ -1,12 +1,11 @@
-"""What the API shows of one student."""
+"""Reads of one student: stored row, profile, neighbours, and how fresh the derived ones are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
-from workers.core.reads import Question, Row, Rows, ask
+from workers.core.reads import ReadQuery, Row, Rows, fetch
 from workers.core.settings import settings
 from workers.core.vocabulary import Kind
 from workers.ledger.freshness import KeyFreshness
@@ -14,7 +13,7 @@ from workers.ledger.freshness import KeyFreshness
 READ_STUDENT = query("students/read.read_student")
 READ_NEIGHBORS = query("students/read.read_neighbors")
 
-# The columns of a student's row, and how many the ledger's has.
+# What stands of a student in the row itself.
 FACTS = (
     "student_id",
     "grade_level",
@@ -25,12 +24,12 @@ FACTS = (
     "created_at",
     "updated_at",
 )
-LEDGER = len(fields(KeyFreshness))
+LEDGER_COLUMNS = tuple(field.name for field in fields(KeyFreshness) if field.name != "kind")
 
 
 @dataclass(frozen=True)
 class Student:
-    """The stored row, the profile (None until it has been built) and the ledger's two rows."""
+    """A student's stored row, profile (None until it has been built) and rows of the ledger."""
 
     row: Mapping[str, object]
     profile: Mapping[str, object] | None
@@ -54,17 +53,17 @@ class NeighborList:
 
 
 def read_student(student_id: str) -> Student:
-    """One student.
+    """Read one student.
 
     Raises:
         UnknownKeyError: there is no such student.
     """
-    return ask(student_question(student_id))
+    return fetch(student_query(student_id))
 
 
-def student_question(student_id: str) -> Question[Student]:
-    """For one student; as `read_student`."""
-    return Question(
+def student_query(student_id: str) -> ReadQuery[Student]:
+    """Make the read of one student; raises as `read_student`."""
+    return ReadQuery(
         READ_STUDENT,
         {"student_id": student_id},
         lambda rows: _student(_only(rows, student_id)),
@@ -72,36 +71,40 @@ def student_question(student_id: str) -> Question[Student]:
 
 
 def _student(row: Row) -> Student:
-    facts = dict(zip(FACTS, row, strict=False))
-    profile, *ledger = row[len(FACTS) :]
-    rows = [_freshness(ledger[:LEDGER]), _freshness(ledger[LEDGER:])]
+    freshness = {
+        kind: found
+        for kind in (Kind.student_embedding, Kind.student_neighbors)
+        if (found := _freshness(row, kind)) is not None
+    }
     return Student(
-        facts, profile and _largest_first(profile), {row.kind: row for row in rows if row}
+        {name: row[name] for name in FACTS},
+        row["profile"] and _largest_first(row["profile"]),
+        freshness,
     )
 
 
 def read_neighbors(student_id: str, limit: int | None = None) -> NeighborList:
-    """The nearest `limit` neighbours, at most and by default all `max_neighbors`.
+    """Read the nearest `limit` neighbours, at most and by default all `max_neighbors`.
 
     Raises:
         UnknownKeyError: there is no such student.
     """
-    return ask(neighbors_question(student_id, limit))
+    return fetch(neighbors_query(student_id, limit))
 
 
-def neighbors_question(student_id: str, limit: int | None = None) -> Question[NeighborList]:
-    """For the nearest neighbours; as `read_neighbors`."""
-    most = min(limit or settings().max_neighbors, settings().max_neighbors)
-    return Question(
+def neighbors_query(student_id: str, limit: int | None = None) -> ReadQuery[NeighborList]:
+    """Make the read of a student's nearest neighbours; raises as `read_neighbors`."""
+    shown = min(limit or settings().max_neighbors, settings().max_neighbors)
+    return ReadQuery(
         READ_NEIGHBORS,
-        {"student_id": student_id, "limit": most},
+        {"student_id": student_id, "limit": shown},
         lambda rows: _neighbors(_only(rows, student_id)),
     )
 
 
 def _neighbors(row: Row) -> NeighborList:
-    ids, sims, *ledger = row
-    return NeighborList([*map(Neighbor, ids or (), sims or ())], _freshness(ledger))
+    members = map(Neighbor, row["ids"] or (), row["similarities"] or ())
+    return NeighborList([*members], _freshness(row, Kind.student_neighbors))
 
 
 def _only(rows: Rows, student_id: str) -> Row:
@@ -110,13 +113,14 @@ def _only(rows: Rows, student_id: str) -> Row:
     return rows[0]
 
 
-def _freshness(columns: Sequence[Any]) -> KeyFreshness | None:
-    kind, *rest = columns
-    return None if kind is None else KeyFreshness(Kind(kind), *rest)
+def _freshness(row: Row, kind: Kind) -> KeyFreshness | None:
+    """Read the ledger's columns of a kind, whose names begin with it; None if it has no row."""
+    columns = {name: row[f"{kind}_{name}"] for name in LEDGER_COLUMNS}
+    return None if columns["fresh"] is None else KeyFreshness(kind=kind, **columns)
 
 
 def _largest_first(profile: Mapping[str, object]) -> dict[str, object]:
-    """Shares in the order in which they were made, which jsonb does not keep."""
+    """Order shares as they were made, which jsonb does not keep."""
     return {
         name: dict(sorted(value.items(), key=lambda share: (-share[1], share[0])))
         if isinstance(value, dict) and name.endswith("_shares")

@@ -19,9 +19,9 @@ FIND = query("users/index.find_indexes")
 DROP = query("users/index.drop_index")
 CREATE = query("users/index.create_index")
 
-LEAST_USERS = 2000
+MIN_USERS = 2000
 USERS_PER_LIST = 200
-MOST_LISTS = 1024
+MAX_INVERTED_LISTS = 1024
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def index_users(conn: psycopg.Connection) -> bool:
         Whether an index was built.
     """
     ((users,),) = conn.execute(COUNT)
-    if users < LEAST_USERS:
+    if users < MIN_USERS:
         return False
     lists = fitting_lists(users)
     wanted = f"user_embeddings_ivfflat_{lists}"
@@ -54,4 +54,6 @@ def index_users(conn: psycopg.Connection) -> bool:
 
 def fitting_lists(users: int) -> int:
     """A power of two, so that it changes when the population has doubled."""
-    return min(MOST_LISTS, 1 << round(math.log2(max(users, USERS_PER_LIST) / USERS_PER_LIST)))
+    return min(
+        MAX_INVERTED_LISTS, 1 << round(math.log2(max(users, USERS_PER_LIST) / USERS_PER_LIST))
+    )

@@ -25,7 +25,7 @@ ARRAY_HEADER = 20
 # As a vector travels: its length and a reserved field, then the components.
 BINARY_VECTOR = np.dtype([("head", ">i2", 2), ("components", ">f4", POST_DIMENSIONS)])
 # Vectors that cancel each other out leave rounding, not a direction.
-SMALLEST_MEAN = 1e-6
+MIN_MEAN_MAGNITUDE = 1e-6
 
 
 Number = TypeVar("Number", np.int32, np.float32)
@@ -87,7 +87,7 @@ def compute_interests(
             found[user_id] = Reason.no_weighted_actions
         elif usable[place] == 0:
             found[user_id] = Reason.no_embeddings
-        elif magnitudes[place] < SMALLEST_MEAN * usable[place]:
+        elif magnitudes[place] < MIN_MEAN_MAGNITUDE * usable[place]:
             found[user_id] = Reason.no_weighted_actions
         else:
             found[user_id] = sums[place] / magnitudes[place]

@@ -18,7 +18,7 @@ READ_STATE = query("users/read.read_state")
 SET_SEARCH = query("users/read.set_search")
 FIND_SIMILAR = query("users/read.find_similar")
 
-MOST_SIMILAR = 100
+MAX_SIMILAR = 100
 # Beside the reasons of workers/users/interests.py.
 NOT_YET_COMPUTED = "not_yet_computed"
 UNKNOWN_USER = "unknown_user"

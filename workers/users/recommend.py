@@ -15,12 +15,12 @@ SET_SEARCH = query("users/recommend.set_search")
 RECOMMEND = query("users/recommend.recommend")
 RECOMMEND_POPULAR = query("users/recommend.recommend_popular")
 
-MOST_RECOMMENDATIONS = 100
+MAX_RECOMMENDATIONS = 100
 # The index looks at this many times the candidates: a user's interests lie between the posts'
 # topics, where it finds fewer of the nearest than near a post.
 LOOKS_AROUND = 2
 # What pgvector takes at most.
-MOST_EF_SEARCH = 1000
+MAX_EF_SEARCH = 1000
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def recommend_posts(user_id: str, limit: int) -> Recommendations:
         "recency_half_life_days": settings().recency_half_life_days,
     }
     with transaction() as conn:
-        conn.execute(SET_SEARCH, {"ef_search": min(LOOKS_AROUND * candidates, MOST_EF_SEARCH)})
+        conn.execute(SET_SEARCH, {"ef_search": min(LOOKS_AROUND * candidates, MAX_EF_SEARCH)})
         cursor = conn.cursor(row_factory=class_row(Recommendation))
         statement = RECOMMEND if state.has_vector else RECOMMEND_POPULAR
         found = cursor.execute(statement, parameters).fetchall()
