@@ -12,10 +12,12 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, Retries, TimeLimit
 
+from actors.middleware.heartbeat import Heartbeat
 from actors.middleware.logs import BindLogs
 from actors.middleware.metrics import CountMessages, KeepTraceback
+from actors.middleware.pause import HoldPaused
 from actors.middleware.tracing import Trace
-from actors.pulse import Heartbeat, HoldPaused, Watchdog
+from actors.middleware.watchdog import Watchdog
 from workers.core.logs import configure_logging
 from workers.core.metrics import start_flushing, stop_flushing
 from workers.core.settings import settings

@@ -6,10 +6,9 @@ from uuid import UUID
 import redis
 import structlog
 
-from actors.cleanup_documents import cleanup_documents
-from actors.precompute_documents import precompute_documents
-from actors.rebuild_neighbors import rebuild_neighbors
-from actors.recompute_users import recompute_users
+from actors.documents import cleanup_documents, precompute_documents
+from actors.neighbors import rebuild_neighbors
+from actors.users import recompute_users
 from workers.core.errors import RunActiveError
 from workers.jobs.runs import RunKind
 from workers.jobs.schedules import hand_over

@@ -10,8 +10,7 @@ import pytest
 from dramatiq import Message
 from starlette.testclient import TestClient
 
-from actors import broker, recompute_student
-from actors.check_neighbors import check_neighbors
+from actors import broker, check_neighbors, recompute_student
 from tests.facts import borrowed, change, record, rows
 from workers.core.stores import stores
 from workers.core.vocabulary import Kind

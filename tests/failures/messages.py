@@ -8,7 +8,7 @@ from tests.failures.servers import Servers
 
 def send_delayed(servers: Servers, student_id: str, delay_ms: int) -> None:
     """Have `recompute_student` run later, by Dramatiq's own delay."""
-    from actors.recompute_student import recompute_student
+    from actors import recompute_student
 
     with redis.Redis.from_url(servers.redis.url) as client:
         # The actors' own broker belongs to the Redis that was there when they were imported.

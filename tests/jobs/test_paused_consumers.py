@@ -3,7 +3,7 @@
 from dramatiq.worker import ConsumerThread
 
 from actors import broker
-from actors.pulse import _hold, _release
+from actors.middleware.pause import hold, release
 from workers.core.vocabulary import Queue
 
 
@@ -13,9 +13,9 @@ def test_a_consumer_that_never_noticed_the_pause_takes_messages_again(stores: No
     )
     held_up.consumer = broker.consume(Queue.live, prefetch=4)
     broker.get_actor("recompute_student").send("S1")
-    _hold(held_up)
+    hold(held_up)
     assert next(held_up.consumer) is None
-    _release(held_up)
+    release(held_up)
     message = next(held_up.consumer)
     assert message is not None
     assert message.args == ("S1",)
