@@ -186,8 +186,8 @@ def checkout(tmp_path: Path) -> Checkout:
     )
     (path / "web.py").write_text(WEB)
     (path / "worker.py").write_text(WORKER)
-    (path / "workers").mkdir()
-    (path / "workers" / "load_sample.py").write_text('print("sample loaded")')
+    (path / "workers" / "operations").mkdir(parents=True)
+    (path / "workers" / "operations" / "load_sample.py").write_text('print("sample loaded")')
     return Checkout(path)
 
 
