@@ -48,6 +48,7 @@ class TermWeights:
                 raise ValueError(f"the weight of {name} is {weight}, not a number of 0 or more")
 
 
+DEFAULT_WEIGHTS = TermWeights()
 TERMS = tuple(each.name for each in fields(TermWeights))
 
 
@@ -114,7 +115,7 @@ def score_books(
     books: BookArrays,
     students: Sequence[Student],
     candidates: Flags,
-    weights: TermWeights = TermWeights(),
+    weights: TermWeights = DEFAULT_WEIGHTS,
 ) -> Scores:
     """Score every book for each student.
 
