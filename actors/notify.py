@@ -31,6 +31,11 @@ def handles(kind: Kind) -> Callable[[KeyActor], KeyActor]:
     return register
 
 
+def actor_of(kind: Kind) -> KeyActor:
+    """Return the actor that works on keys of a kind."""
+    return _actors[kind]
+
+
 def notify(notifications: Sequence[Notification]) -> bool:
     """Send one message per notification; call it after the commit that marked the keys stale.
 
@@ -45,7 +50,7 @@ def notify(notifications: Sequence[Notification]) -> bool:
         return False
     try:
         for notification in notifications:
-            _actors[notification.kind].send(notification.key)
+            actor_of(notification.kind).send(notification.key)
     except redis.RedisError as error:
         _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE_S
         log.warning("notifications_not_sent", count=len(notifications), error=str(error))

@@ -1,10 +1,10 @@
 -- name: mark_stale
 -- Something changed: each key wants one more run. A dead key gets a new chance. Keys of a kind
--- that waits are not due until they are called. Sorted, so that transactions that raise the same
+-- that is held are not due until they are released. Sorted, so that transactions that mark the same
 -- keys lock them in the same order.
 INSERT INTO freshness AS f (kind, key, stale_since, last_event, not_before)
-SELECT %(kind)s, key, now(), event_id, CASE WHEN %(waits)s THEN 'infinity' ELSE now() END
-FROM unnest(%(keys)s::text[], %(event_ids)s::uuid[]) AS raised (key, event_id)
+SELECT %(kind)s, key, now(), event_id, CASE WHEN %(held)s THEN 'infinity' ELSE now() END
+FROM unnest(%(keys)s::text[], %(event_ids)s::uuid[]) AS marked (key, event_id)
 ORDER BY key
 ON CONFLICT (kind, key) DO UPDATE SET
     wanted = f.wanted + 1,
@@ -88,14 +88,14 @@ WHERE kind = %(kind)s AND key = ANY(%(keys)s) AND lease_token = %(token)s
 ORDER BY key FOR UPDATE;
 
 -- name: mark_done
--- The claimed watermark is reached. A key that was raised meanwhile stays stale since its claim.
+-- The claimed watermark is reached. A key that was marked stale meanwhile stays stale since its claim.
 UPDATE freshness f SET
     done = claimed.wanted,
     done_event = claimed.event_id,
     done_at = now(),
     stale_since = CASE WHEN f.wanted > claimed.wanted THEN %(started_at)s::timestamptz END,
     attempts = 0, error = NULL,
-    not_before = CASE WHEN f.wanted > claimed.wanted AND %(waits)s THEN 'infinity' ELSE now() END,
+    not_before = CASE WHEN f.wanted > claimed.wanted AND %(held)s THEN 'infinity' ELSE now() END,
     lease_token = NULL, lease_until = NULL, last_sent = now()
 FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(event_ids)s::uuid[])
      AS claimed (key, wanted, event_id)
@@ -113,7 +113,7 @@ RETURNING key;
 
 -- name: fail
 -- A failed attempt: back off with the given delay per key, or die after the last one. A key that
--- was raised meanwhile does not die: it gets the new chance that a raise gives to a dead one.
+-- was marked stale meanwhile does not die: it gets the new chance that a new fact gives to a dead one.
 UPDATE freshness f SET
     error = failed.error,
     not_before = now() + make_interval(secs => failed.delay_s),

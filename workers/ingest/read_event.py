@@ -10,6 +10,7 @@ from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
 from workers.core.stores import connection
 from workers.core.vocabulary import Kind
+from workers.ledger.kinds import followers
 
 READ_EVENT = query("ingest/read_event.read_event")
 
@@ -41,8 +42,14 @@ def read_event(event_id: UUID) -> Chain:
     Raises:
         UnknownKeyError: no event with this id was accepted.
     """
+    follows = followers()
+    parameters = {
+        "event_id": event_id,
+        "kinds": list(follows),
+        "followers": list(follows.values()),
+    }
     with connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(READ_EVENT, {"event_id": event_id}).fetchall()
+        rows = cursor.execute(READ_EVENT, parameters).fetchall()
     if not rows:
         raise UnknownKeyError("unknown_event", str(event_id))
     links = [

@@ -13,7 +13,8 @@ from workers.core.vocabulary import Kind
 from workers.ingest.apply_library import apply_events
 from workers.ingest.effects import Effects, EventOutcome, Identified
 from workers.ingest.events import Event
-from workers.ledger.freshness import HELD_KINDS, Notification, mark_stale, notifications_of
+from workers.ledger.freshness import Notification, mark_stale, notifications_of
+from workers.ledger.kinds import is_held
 
 INSERT_EVENTS = query("ingest/record.insert_events")
 INSERT_EFFECTS = query("ingest/record.insert_effects")
@@ -120,5 +121,5 @@ def _raise_stale(
             ordered = {key: sorted(ids, key=position.__getitem__) for key, ids in causes.items()}
             wanted = mark_stale(conn, kind, {key: ids[-1] for key, ids in ordered.items()})
             log_effects(conn, kind, ordered, wanted)
-            notifications += notifications_of(kind, wanted) if kind not in HELD_KINDS else []
+            notifications += notifications_of(kind, wanted) if not is_held(kind) else []
     return notifications

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from workers.core.queries import query
-from workers.core.settings import settings
 from workers.core.stores import connection
 from workers.core.vocabulary import Kind
-from workers.ledger.freshness import HELD_KINDS
+from workers.ledger.kinds import limit_seconds
 
 SUMMARIZE = query("ledger/contract.summarize")
 
@@ -38,14 +37,6 @@ class KindFreshness:
     def ok(self) -> bool:
         """Whether the contract is kept: nothing dead, nothing stale for longer than its limit."""
         return self.dead == 0 and (self.oldest_stale_s or 0) <= self.limit_s
-
-
-def limit_seconds(kind: Kind) -> float:
-    """How old the oldest stale key of a kind may be; kinds that wait for a schedule have longer."""
-    limit_s = settings().freshness_limit_seconds
-    if kind in HELD_KINDS:
-        limit_s = settings().user_freshness_limit_seconds
-    return settings().freshness_limits.get(kind, limit_s)
 
 
 def summarize() -> list[KindFreshness]:

@@ -16,10 +16,11 @@ from psycopg.rows import class_row
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
-from workers.core.vocabulary import Kind, Queue
+from workers.core.vocabulary import Kind
 from workers.core.worker_name import worker_name
 from workers.jobs.lease import LOST_WORKER
 from workers.jobs.queues import paused_queues
+from workers.ledger.kinds import batch_size, is_held, queue_of
 
 RAISE = query("ledger/freshness.mark_stale")
 LOCK_KEYS = query("ledger/freshness.lock_keys")
@@ -34,17 +35,6 @@ RECORD_ATTEMPTS = query("ledger/freshness.record_attempts")
 BURY_LOST = query("ledger/freshness.bury_lost")
 FIND_OVERDUE = query("ledger/freshness.find_overdue")
 RESEND_STALE = query("ledger/freshness.resend_stale")
-
-# Stale keys of these wait until a schedule or a person calls them (workers/ledger/release.py).
-HELD_KINDS = frozenset({Kind.user_embedding})
-
-QUEUE_OF = {
-    Kind.student_embedding: Queue.live,
-    Kind.student_neighbors: Queue.live,
-    Kind.post_embedding: Queue.live,
-    Kind.user_embedding: Queue.batch,
-    Kind.user_removal: Queue.live,
-}
 
 
 @dataclass(frozen=True)
@@ -118,7 +108,7 @@ def mark_stale(
             "kind": kind,
             "keys": list(causes),
             "event_ids": list(causes.values()),
-            "waits": kind in HELD_KINDS,
+            "held": is_held(kind),
         },
     )
     return dict(rows.fetchall())
@@ -132,17 +122,6 @@ def lock_keys(conn: psycopg.Connection, kind: Kind, keys: Collection[str]) -> No
 def forget_keys(conn: psycopg.Connection, kinds: Sequence[Kind], keys: Collection[str]) -> None:
     """Remove deleted things from the ledger."""
     conn.execute(FORGET, {"kinds": list(kinds), "keys": list(keys)})
-
-
-def batch_size(kind: Kind) -> int:
-    """How many keys of a kind are claimed together."""
-    return {
-        Kind.student_embedding: settings().embedding_batch_size,
-        Kind.student_neighbors: settings().neighbor_batch_size,
-        Kind.post_embedding: settings().embedding_batch_size,
-        Kind.user_embedding: settings().user_batch_size,
-        Kind.user_removal: settings().user_batch_size,
-    }[kind]
 
 
 def notifications_of(kind: Kind, keys: Collection[str]) -> list[Notification]:
@@ -172,7 +151,7 @@ def _claim(statement: str, kind: Kind, parameters: Mapping[str, object]) -> Batc
     token, started_at = uuid4(), datetime.now(UTC)
     lease = {
         "kind": kind,
-        "queue": QUEUE_OF[kind],
+        "queue": queue_of(kind),
         "token": token,
         "worker": worker_name(),
         "lease_seconds": settings().lease_seconds,
@@ -220,7 +199,7 @@ def mark_done(
             "wanteds": [claim.wanted for claim in claims],
             "event_ids": [claim.last_event for claim in claims],
             "started_at": batch.started_at,
-            "waits": batch.kind in HELD_KINDS,
+            "held": is_held(batch.kind),
         },
     ).fetchall()
     _record_attempts(conn, batch, dict.fromkeys(keys), raised or {})
@@ -303,7 +282,7 @@ def find_overdue(most: int = 10_000) -> list[Notification]:
         rows = conn.execute(
             FIND_OVERDUE,
             {
-                "kinds": [kind for kind in Kind if QUEUE_OF[kind] not in paused],
+                "kinds": [kind for kind in Kind if queue_of(kind) not in paused],
                 "resend_after_seconds": settings().resend_after_seconds,
                 "most": most,
             },

@@ -8,7 +8,7 @@ from workers.core.metrics import CONTRACT_BREAKS
 from workers.core.queries import query
 from workers.core.stores import connection
 from workers.core.vocabulary import Kind
-from workers.ledger.contract import limit_seconds
+from workers.ledger.kinds import limit_seconds
 
 COMPARE = query("ledger/watch.compare_with_limits")
 LIST_BROKEN = query("ledger/watch.list_broken")

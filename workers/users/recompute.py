@@ -29,7 +29,8 @@ from workers.jobs.queues import is_paused
 from workers.jobs.runs import RunKind, RunLease, create_run, leased_run, read_run
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
-from workers.ledger.freshness import QUEUE_OF, Batch, Notification
+from workers.ledger.freshness import Batch, Notification
+from workers.ledger.kinds import queue_of
 from workers.ledger.release import count_due, release_held, release_named
 from workers.users import cache
 from workers.users.cache import UserDocument
@@ -174,7 +175,7 @@ def _work_off(lease: RunLease, until: datetime | None, done: list[str]) -> None:
             most = BATCHES_AT_ONCE * settings().user_batch_size
             called = release_held(kind, until, most) if until else []
             worked = list(threads.map(work_one, range(BATCHES_AT_ONCE)))
-            if not any(worked) and is_paused(QUEUE_OF[kind]):
+            if not any(worked) and is_paused(queue_of(kind)):
                 # Those that are left stay due, and the run waits with them.
                 lease.release()
                 return
