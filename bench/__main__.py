@@ -140,7 +140,7 @@ def _publish(results: Path) -> None:
 def _measured_at(names_and_files: Sequence[str]) -> str:
     """When the oldest of these results was measured."""
     files = [Path(each.split("=", 1)[1]) for each in names_and_files]
-    return min(json.loads(file.read_text())["measured_at"] for file in files)
+    return min(str(json.loads(file.read_text())["measured_at"]) for file in files)
 
 
 def _median(same: Sequence[Figure]) -> Figure:

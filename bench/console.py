@@ -6,7 +6,7 @@ one web process, one connection: a person who looks, while nobody works.
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from dramatiq import Message
 from psycopg.types.json import Jsonb
@@ -161,7 +161,7 @@ def enqueue(messages: int) -> None:
         recompute_student.send(f"S{n}")
 
 
-def _latencies(grown: int) -> Mapping[str, float]:
+def _latencies(grown: int) -> dict[str, float]:
     bounds = KEY_LATENCY.buckets
     return {f"{KEY_LATENCY.name} {float(b)}": float(grown * n) for n, b in enumerate(bounds)}
 

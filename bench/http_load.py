@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -69,10 +70,11 @@ async def _run(
     loop = asyncio.get_running_loop()
     tally, ended = _Tally(), asyncio.Event()
     period_s = connections / rate if rate else 0.0
-    clients = [_Client(requests, tally, ended, period_s) for _ in range(connections)]
-    for place, client in enumerate(clients):
-        client.due_at = time.perf_counter() + 0.1 + place * period_s / connections
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+    clients = []
+    for place in range(connections):
+        due_at = time.perf_counter() + 0.1 + place * period_s / connections
+        connecting = partial(_Client, requests, tally, ended, period_s, due_at)
+        clients.append((await loop.create_connection(connecting, "127.0.0.1", port))[1])
     await asyncio.sleep(seconds / 5)
     tally.latencies_s.clear()
     tally.statuses.clear()
@@ -90,9 +92,14 @@ class _Client(asyncio.Protocol):
     """One connection; it reads only what it needs of an answer: the status and the length."""
 
     def __init__(
-        self, requests: Iterator[bytes], tally: _Tally, ended: asyncio.Event, period_s: float
+        self,
+        requests: Iterator[bytes],
+        tally: _Tally,
+        ended: asyncio.Event,
+        period_s: float,
+        due_at: float,
     ) -> None:
-        self.due_at = 0.0
+        self.due_at = due_at
         self._requests = requests
         self._tally = tally
         self._ended = ended

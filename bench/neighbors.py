@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,8 +175,9 @@ def update_alone(population: Population) -> tuple[float, float, float]:
         rows = np.array([row])
         population.move(rows)
         store(population, rows, stale=True)
-        times.append(1000 * seconds(lambda row=row: update_neighbors(population.ids[row])))
-    return tuple(np.percentile(times[2:], [50, 95, 99]).tolist())
+        times.append(1000 * seconds(partial(update_neighbors, population.ids[row])))
+    p50, p95, p99 = np.percentile(times[2:], [50, 95, 99]).tolist()
+    return p50, p95, p99
 
 
 def search_latency(population: Population) -> list[Figure]:

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +54,7 @@ def print_table(title: str, figures: Sequence[Figure]) -> None:
         print(f"  {figure.name:<{width}}  {figure.value:>12,.4g} {figure.unit:<10} {ratio}{spread}")
 
 
-def write_json(stem: str, sections: dict[str, Sequence[Figure]]) -> Path:
+def write_json(stem: str, sections: Mapping[str, Sequence[Figure]]) -> Path:
     """bench/results/{stem}.json."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{stem}.json"

@@ -85,7 +85,7 @@ def running(lines: Sequence[str], **environment: object) -> Iterator[tuple[int, 
 
 def resident_mb(pid: int) -> float:
     """Resident memory of the largest process of a line."""
-    return max(process.memory_info().rss for process in family(pid)) / 2**20
+    return float(max(process.memory_info().rss for process in family(pid)) / 2**20)
 
 
 def busy_s() -> float:

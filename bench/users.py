@@ -9,6 +9,7 @@ import argparse
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,7 +253,7 @@ def latency(
     times = []
     for user_id in user_ids[:5] + user_ids:
         before(user_id)
-        times.append(1000 * seconds(lambda user_id=user_id: work(user_id)))
+        times.append(1000 * seconds(partial(work, user_id)))
     p50, p99 = np.percentile(times[5:], [50, 99])
     return [Figure(f"{name}, p50", p50, "ms"), Figure(f"{name}, p99", p99, "ms")]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from generate import TASTES, write_csv
+from sample.generate import TASTES, write_csv
 
 HERE = Path(__file__).parent
 SEED = 20261120

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 LIMIT_MS = 60_000
 SERIOUS = {"serious", "critical"}
 # Enough for pages of few colours, and a third of the size.
 COLOURS = 128
 BELOW = 24
-DESKTOP = {"width": 1280, "height": 860}
-PHONE = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 expect.set_options(timeout=LIMIT_MS)
 

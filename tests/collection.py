@@ -118,7 +118,8 @@ def stored(version: str = "v1") -> set[str]:
 
 def value_of(doc_id: str, version: str = "v1") -> bytes | None:
     """A stored value as it is."""
-    value: bytes | None = stores().redis.get(key_of(version, doc_id))
+    value = stores().redis.get(key_of(version, doc_id))
+    assert not isinstance(value, str)
     return value
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DEFAULT_DIMENSIONS = 1536
+FaultKind = Literal["status", "hang", "drop", "html", "wrong_dimension", "nan", "wrong_count"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Fault:
     whose vectors are wrong: the last one too short, not a number, or missing.
     """
 
-    kind: Literal["status", "hang", "drop", "html", "wrong_dimension", "nan", "wrong_count"]
+    kind: FaultKind
     code: int = 500
     retry_after: str | None = None
     seconds: float = 0.0

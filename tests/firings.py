@@ -1,6 +1,7 @@
 """A timed job of a test, what it sends, and what lies in the queues."""
 
 from datetime import UTC, datetime
+from typing import cast
 
 import dramatiq
 import redis
@@ -34,6 +35,6 @@ def job(sent: Sent, cron: str = EVERY_2_HOURS) -> Job:
 
 def queued(queue: str = "live") -> list[tuple[str, tuple[str, ...]]]:
     """The actor and arguments of each message in a queue."""
-    found = stores().redis.hvals(f"dramatiq:{queue}.msgs")
+    found = cast(list[bytes], stores().redis.hvals(f"dramatiq:{queue}.msgs"))
     messages = [dramatiq.Message.decode(data) for data in found]
     return sorted((message.actor_name, tuple(message.args)) for message in messages)

@@ -21,7 +21,9 @@ OPEN = {"/health/live", "/health/ready", "/openapi.json", "/docs"}
 
 
 def call(client: TestClient, operation: Operation, key: str | None) -> int:
-    headers = {} if key is None else {"authorization": f"Bearer {key}".encode()}
+    headers: dict[bytes, bytes] = {}
+    if key is not None:
+        headers[b"authorization"] = f"Bearer {key}".encode()
     path = operation.path.replace("{", "").replace("}", "")
     answer = client.request(operation.method, path, headers=headers)
     if answer.status_code in (401, 403):

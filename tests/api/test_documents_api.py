@@ -258,7 +258,8 @@ def test_a_source_that_is_not_there_is_503_with_a_reason(
     )
     assert refused() == (503, "mongo_down")
     assert reason(api, "/documents/coverage") == (503, "mongo_down")
-    away, _ = open_clients().mongo, object.__setattr__(open_clients(), "mongo", there)
+    away = open_clients().mongo
+    object.__setattr__(open_clients(), "mongo", there)
     assert away is not None
     away.close()
     monkeypatch.delenv("MONGO_URL")

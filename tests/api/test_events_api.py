@@ -135,9 +135,10 @@ UNREADABLE = [
     b"[" * 50_000,
     b'{"event_type": "student_added", "student_id": "S1", "age": ' + b"9" * 5000 + b"}",
 ]
-NO_EVENTS = [
+NO_LISTS: list[Any] = [[], None, 5, "x", {}, [5], [None], [[STUDENT]], [{}]]
+NO_EVENTS: list[Any] = [
     *([], [STUDENT], 5, "event", None, True, {}),
-    *({"events": events} for events in ([], None, 5, "x", {}, [5], [None], [[STUDENT]], [{}])),
+    *({"events": events} for events in NO_LISTS),
 ]
 # With the field at fault, where it is one field.
 INVALID: list[tuple[dict[str, Any], str | None]] = [

@@ -127,7 +127,7 @@ def test_every_bound_of_an_event_is_described_and_so_is_what_is_taken_for_someth
     ):
         EVENTS.validate_python(right)
         valid(document, schema["schema"], right)
-    for wrong in (
+    wrongs: list[Json] = [
         student | {"prior_year_reading_score": 1001},
         student | {"prior_year_reading_score": -1},
         student | {"homeroom_teacher": "\0"},
@@ -136,7 +136,8 @@ def test_every_bound_of_an_event_is_described_and_so_is_what_is_taken_for_someth
         book | {"title": " \t"},
         book | {"genre": ["a"] * 101},
         {"events": []},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(ValueError):
             EVENTS.validate_python(wrong)
         with pytest.raises(jsonschema.ValidationError):

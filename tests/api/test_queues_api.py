@@ -1,6 +1,7 @@
 """Queues, workers, schedules and the contract's limits over HTTP."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -155,7 +156,7 @@ def test_a_queue_is_paused_and_resumed_over_http_and_nothing_is_lost(client: Tes
 
 def test_workers_are_listed_with_what_they_are_at(client: TestClient) -> None:
     assert client.get("/workers").json() == {"workers": []}
-    started = scheduler.datetime.now(scheduler.UTC)
+    started = datetime.now(UTC)
     job = CurrentJob("m1", "recompute_student", ("S1",), "live", started.isoformat())
     for worker in ("a:1", "b:2"):
         beat(

@@ -23,7 +23,7 @@ def random_loans(students: int, books: int, seed: int = 0) -> sparse.csr_array:
 def by_definition(loans: sparse.csr_array, ridge: float) -> np.ndarray:
     books = loans.shape[1]
     inverse = np.linalg.inv((loans.T @ loans).toarray().astype(float) + ridge * np.eye(books))
-    weights = -inverse / np.diag(inverse)
+    weights: np.ndarray = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
     return weights
 

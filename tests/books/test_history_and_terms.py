@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.books import terms, trends
-from workers.books.catalog import Book, build_catalog
+from workers.books.catalog import Book, Catalog, build_catalog
 from workers.books.ease import BookWeights
 from workers.books.history import NO_HISTORY, History, decay, grade_loans
 from workers.books.terms import Neighbor
@@ -150,7 +150,7 @@ def test_a_steep_slope_promises_half_a_grade_at_most() -> None:
     assert no_slope.tolist() == [[1]]
 
 
-def catalog_of_series() -> tuple:
+def catalog_of_series() -> Catalog:
     books = [
         *(Book(f"a{n}", series="A", series_number=n) for n in (1, 2, 3, 4)),
         *(Book(f"b{n}", series="B", series_number=n) for n in (1, 2)),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.books.worlds import invented_books, invented_student
-from workers.books.catalog import Book, build_catalog
+from workers.books.catalog import Book, Catalog, build_catalog
 from workers.books.diversity import Caps, choose
 from workers.books.exclusions import RULES, BookFilter, Exclusions, Known, Rule, exclude
 from workers.books.groups import blend_group, group_parts
@@ -67,7 +67,7 @@ def test_the_best_come_first_and_of_equal_ones_the_lower_row(values: list[int], 
     assert best_first(floats(*values), allowed, n).tolist() == by_hand[:n]
 
 
-def catalog_with_arrivals() -> tuple:
+def catalog_with_arrivals() -> Catalog:
     books = [Book(f"{n:02}", added=None) for n in range(30)]
     books[20] = replace(books[20], added=date(2026, 4, 1))
     return build_catalog(books)
@@ -142,8 +142,8 @@ def test_parts_of_a_class_sum_to_its_average(seed: int) -> None:
         assert math.fsum(parts.values()) == pytest.approx(float(group.ranking[book]), abs=1e-6)
 
 
-def given_up(wish: Wish) -> list[str]:
-    steps: list[str] = []
+def given_up(wish: Wish) -> list[Degraded]:
+    steps: list[Degraded] = []
     while (wider := widen(wish, frozenset(steps), 0, 5)) is not None:
         wish = wider.wish
         steps.append(wider.gave_up)

@@ -69,6 +69,11 @@ def test_every_fact_behind_a_score_is_true(seed: int) -> None:
             assert is_true(fact, books, student, book, read)
 
 
+def readers_of(books: BookArrays, book: int) -> int:
+    assert books.popularity is not None
+    return int(books.popularity[book])
+
+
 def is_true(  # noqa: PLR0911
     fact: Evidence, books: BookArrays, student: Student, book: int, read: set[str]
 ) -> bool:
@@ -89,28 +94,31 @@ def is_true(  # noqa: PLR0911
             liked = [set(each.history.liked.books.tolist()) for each in student.neighbors]
             return readers == sum(book in books_liked for books_liked in liked) > 0
         case facts.Trending(in_grade):
-            return (
-                in_grade == (student.grade_row != EVERYONE)
-                and books.trending[student.grade_row, book] > 0
+            assert books.trending is not None
+            return in_grade == (student.grade_row != EVERYONE) and bool(
+                books.trending[student.grade_row, book] > 0
             )
         case facts.MatchesLevel(level):
             promised = min(max(student.slope or 0, -0.5), 0.5)
-            return level == student.level and abs(catalog.level[book] - level - promised) < 1.02
+            off = abs(float(catalog.level[book]) - level - promised)
+            return level == student.level and off < 1.02
         case facts.WellRated(stars):
-            return stars == pytest.approx(1 + 4 * books.rating[book]) and stars >= 3.4
+            assert books.rating is not None
+            return stars == pytest.approx(1 + 4 * float(books.rating[book])) and stars >= 3.4
         case facts.StaffPick():
+            assert books.staff_picks is not None
             return bool(books.staff_picks[student.grade_row, book])
         case facts.NextVolume(book_id):
             before = catalog.rows[book_id]
             return (
                 book_id in read
-                and catalog.series[before] == catalog.series[book] >= 0
-                and catalog.series_number[before] <= catalog.series_number[book]
+                and bool(catalog.series[before] == catalog.series[book] >= 0)
+                and bool(catalog.series_number[before] <= catalog.series_number[book])
             )
         case facts.Popular(readers):
-            return readers == books.popularity[book]
+            return readers == readers_of(books, book)
         case facts.Unborrowed():
-            return books.popularity[book] == 0
+            return readers_of(books, book) == 0
         case _:
             return False
 
@@ -118,6 +126,7 @@ def is_true(  # noqa: PLR0911
 def test_the_strongest_loans_are_named_first_and_disliked_ones_never() -> None:
     books, student = invented_books(4), invented_student(9, invented_books(4), loans=12)
     history, weights = student.history, books.weights
+    assert weights is not None
     for book in range(len(books.catalog)):
         amounts = {
             int(row): float(weights.values[row][weights.books[row] == book].sum()) * float(weight)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,18 +19,38 @@ from workers.books.exclusions import (
     exclude,
     level_window,
 )
-from workers.books.score import TERMS, BookArrays, Student, TermWeights, ranking, score_books
-from workers.books.select_books import fit_of_arrivals, select_books
+from workers.books.score import (
+    TERMS,
+    BookArrays,
+    Scores,
+    Student,
+    TermWeights,
+    ranking,
+    score_books,
+)
+from workers.books.select_books import Selection, fit_of_arrivals, select_books
 
 SEEDS = st.integers(0, 10_000)
 
 
-def answer(seed: int, limit: int = 12) -> tuple:
+class Answer(NamedTuple):
+    """A student's list, and what it was made of."""
+
+    books: BookArrays
+    known: Known
+    wanted: BookFilter
+    out: Exclusions
+    scores: Scores
+    chosen: Selection
+
+
+def answer(seed: int, limit: int = 12) -> Answer:
     """One student's list as a request would make it."""
     books, student = invented_books(seed), invented_student(seed + 1, invented_books(seed))
     rng = np.random.default_rng(seed + 2)
-    drawn = lambda: rng.integers(0, len(books.catalog), 3).astype(np.int32)  # noqa: E731
-    known = Known(drawn(), drawn(), drawn(), student.read, drawn(), drawn())
+    drawn = rng.integers(0, len(books.catalog), (5, 3)).astype(np.int32)
+    deleted, hidden, disliked, excluded, shown = drawn
+    known = Known(deleted, hidden, disliked, student.read, excluded, shown)
     wanted = BookFilter(
         levels=level_window(student.level),
         genres=None if seed % 2 else frozenset({"Dogs", "war"}),
@@ -45,12 +66,13 @@ def answer(seed: int, limit: int = 12) -> tuple:
     chosen = select_books(
         order, out.allowed, books.catalog, books.vectors, limit=limit, arrival_fit=fit
     )
-    return books, known, wanted, out, scores, chosen
+    return Answer(books, known, wanted, out, scores, chosen)
 
 
 @given(SEEDS)
 def test_parts_sum_to_the_score_and_terms_are_between_zero_and_one(seed: int) -> None:
-    *_, scores, chosen = answer(seed)
+    made = answer(seed)
+    scores, chosen = made.scores, made.chosen
     assert set(scores.terms) <= set(TERMS)
     for values in scores.terms.values():
         assert values.min() >= 0
@@ -86,17 +108,17 @@ def test_a_list_has_no_book_twice_none_seen_or_kept_out_and_fits_the_filter(seed
 
 @given(SEEDS)
 def test_a_list_is_short_only_when_rules_and_caps_leave_no_more(seed: int) -> None:
-    _, _, _, out, _, chosen = answer(seed)
-    if len(chosen.books) < 12:
-        left = set(np.flatnonzero(out.allowed).tolist()) - set(chosen.books)
-        assert left == set(chosen.capped)
+    made = answer(seed)
+    if len(made.chosen.books) < 12:
+        left = set(np.flatnonzero(made.out.allowed).tolist()) - set(made.chosen.books)
+        assert left == set(made.chosen.capped)
 
 
 @given(SEEDS)
 def test_the_same_input_gives_the_same_answer(seed: int) -> None:
     first, second = answer(seed), answer(seed)
-    assert first[-1] == second[-1]
-    assert (first[-2].totals == second[-2].totals).all()
+    assert first.chosen == second.chosen
+    assert (first.scores.totals == second.scores.totals).all()
 
 
 @given(SEEDS)
@@ -123,7 +145,7 @@ def test_a_filter_does_not_change_a_score(seed: int) -> None:
 
 @given(SEEDS)
 def test_every_book_that_is_kept_out_is_counted_once(seed: int) -> None:
-    *_, out, _, _ = answer(seed)
+    out = answer(seed).out
     assert sum(out.counts().values()) + out.allowed.sum() == len(out.rules)
     named = [out.rule_of(book) for book in range(len(out.rules))]
     assert out.counts() == {rule.value: named.count(rule) for rule in Rule if named.count(rule) > 0}

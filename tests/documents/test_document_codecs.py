@@ -35,7 +35,8 @@ ONE_PIECE = {
 
 def vectors(count: int, dimensions: int) -> np.ndarray:
     drawn = np.random.default_rng(3).standard_normal((count, dimensions)).astype(np.float32)
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    return drawn
 
 
 def encoded(codec: Codec, rows: np.ndarray) -> list[bytes]:

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from actors.runs import send_run
@@ -25,6 +26,11 @@ def held() -> set[object]:
     """The leases that are set, whoever holds them and whether or not they have run out."""
     found = rows("SELECT lease_token FROM precompute_batches WHERE lease_token IS NOT NULL")
     return {token for (token,) in found}
+
+
+def held_beside(known: set[object]) -> set[object]:
+    """The leases that are set and were not among the known ones."""
+    return held() - known
 
 
 def test_ten_kills_lose_no_document_and_each_costs_at_most_one_batch(
@@ -51,8 +57,7 @@ def test_ten_kills_lose_no_document_and_each_costs_at_most_one_batch(
     try:
         send_run(run_id, RunKind.documents_all)
         for _ in range(KILLS):
-            before = held()
-            eventually(lambda before=before: held() - before, lambda: worker.output, LIMIT_S)
+            eventually(partial(held_beside, held()), lambda: worker.output, LIMIT_S)
             time.sleep(rng.uniform(0, 1))
             assert read_run(run_id).state == "running"
             worker.restart()

@@ -155,6 +155,7 @@ def test_texts_get_their_own_vectors_whatever_the_order_of_the_answer(
 ) -> None:
     texts = [f"text {n}" for n in range(5)]
     for text, got in zip(texts, embed(*texts), strict=True):
+        assert isinstance(got, np.ndarray)
         np.testing.assert_allclose(got, vector_of(text, 256), atol=1e-7)
     assert embeddings_server.requests == [texts]
     assert embeddings_server.bodies[0]["dimensions"] == 256

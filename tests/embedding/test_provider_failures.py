@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from tests.embeddings_server import EmbeddingsServer, Fault
+from tests.embeddings_server import EmbeddingsServer, Fault, FaultKind
 from tests.library import book, books, checkout, ledger, make_due, rows
 from tests.work_off import work_off
 from workers.core import metrics
@@ -14,7 +14,7 @@ from workers.core.vocabulary import Kind
 from workers.embedding import limits
 from workers.ingest.record import record_events
 from workers.ledger import freshness
-from workers.ledger.attempt import attempt
+from workers.ledger.attempt import Outcome, attempt
 from workers.ledger.contract import summarize
 from workers.ledger.freshness import Notification
 from workers.students.recompute import recompute_batch
@@ -182,7 +182,7 @@ def test_a_wrong_key_shows_at_freshness_with_the_reason_and_a_right_one_revives(
 
 @pytest.mark.parametrize("kind", ["wrong_dimension", "nan"])
 def test_one_bad_vector_is_counted_and_not_stored_and_the_others_are(
-    server: EmbeddingsServer, kind: str
+    server: EmbeddingsServer, kind: FaultKind
 ) -> None:
     record_events([checkout("S2", "B2"), checkout("S3", "B3")])
     server.fail_next(Fault(kind))
@@ -200,7 +200,7 @@ def test_one_bad_vector_is_counted_and_not_stored_and_the_others_are(
 
 @pytest.mark.parametrize("kind", ["wrong_dimension", "nan"])
 def test_bad_answers_are_retried_and_at_last_dead(
-    configure: Configure, server: EmbeddingsServer, kind: str
+    configure: Configure, server: EmbeddingsServer, kind: FaultKind
 ) -> None:
     configure(MAX_ATTEMPTS=3)
     server.fail_next(Fault(kind), times=3)
@@ -256,7 +256,7 @@ def test_redis_out_of_order_puts_students_off_and_burns_no_attempt(
 def test_whatever_a_worker_raises_is_kept_with_its_traceback_and_retried(
     configure: Configure, server: EmbeddingsServer
 ) -> None:
-    def broken(batch: freshness.Batch) -> None:
+    def broken(batch: freshness.Batch) -> Outcome:
         raise ZeroDivisionError("on purpose")
 
     assert attempt(EMBEDDING, "S1", broken) == []

@@ -162,7 +162,7 @@ class Cluster:
 
     def start_web(self, **environment: object) -> Line:
         """Start the API and wait until it answers."""
-        web = self.start("web", **environment)
+        web = self.start("web", None, **environment)
         self._wait_for_web(web)
         return web
 
@@ -180,7 +180,7 @@ class Cluster:
 
     def start_scheduler(self, **environment: object) -> Line:
         """Start a scheduler and wait until it leads."""
-        scheduler = self.start("scheduler", **environment)
+        scheduler = self.start("scheduler", None, **environment)
         scheduler.says("scheduler_leads")
         return scheduler
 
@@ -188,7 +188,7 @@ class Cluster:
         """Start API, worker and scheduler beside each other; in this order they are returned."""
         before = workers_seen()
         web, worker, scheduler = (
-            self.start(name, **environment) for name in ("web", "worker", "scheduler")
+            self.start(name, None, **environment) for name in ("web", "worker", "scheduler")
         )
         self._wait_for_web(web)
         self._wait_for_worker(worker, before)

@@ -94,6 +94,6 @@ def running_servers(home: Path) -> Iterator[Servers]:
 def processes_below(pid: int) -> list[psutil.Process]:
     """The children of a process, their children, and so on, the youngest first."""
     try:
-        return psutil.Process(pid).children(recursive=True)[::-1]
+        return list(reversed(psutil.Process(pid).children(recursive=True)))
     except psutil.NoSuchProcess:
         return []

@@ -70,7 +70,7 @@ class Dyno:
 
     def below_honcho(self) -> list[psutil.Process]:
         """Every process of the lines, also those that are started by others of them."""
-        return psutil.Process(self.honcho.pid).children(recursive=True)
+        return list(psutil.Process(self.honcho.pid).children(recursive=True))
 
     def wait_for(self, *said: str) -> None:
         eventually(
@@ -86,9 +86,9 @@ def dyno(database_url: str, tmp_path: Path) -> Iterator[Dyno]:
     try:
         yield dyno
     finally:
-        left = dyno.below_honcho() if dyno.honcho.poll() is None else []
-        for process in [*left, dyno.honcho]:
+        for process in dyno.below_honcho() if dyno.honcho.poll() is None else []:
             process.kill()
+        dyno.honcho.kill()
         dyno.honcho.wait()
 
 

@@ -2,6 +2,7 @@
 
 import signal
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from dramatiq import Message
 
@@ -54,7 +55,7 @@ def fired() -> set[tuple[str, datetime]]:
 
 def sent() -> set[str]:
     """What the messages of the queue are about; nobody takes them."""
-    found = broker_redis().hvals(f"{NAMESPACE}:batch.msgs")
+    found = cast(list[bytes], broker_redis().hvals(f"{NAMESPACE}:batch.msgs"))
     return {str(Message.decode(data).args[0]) for data in found}
 
 

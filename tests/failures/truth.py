@@ -7,6 +7,7 @@ from tests.embeddings_server import vector_of
 from tests.graph import assert_graph_is_exact
 from tests.library import rows
 from workers.core.settings import settings
+from workers.embedding.content_hash import content_hash
 from workers.embedding.embedders import embedder
 from workers.students import recompute
 
@@ -45,7 +46,7 @@ def assert_nothing_is_half_written() -> None:
         spec.model,
         spec.dimensions,
     ):
-        assert recompute.content_hash(spec, text) == digest, student_id
+        assert content_hash(spec, text) == digest, student_id
     disagreeing = rows(
         "SELECT x.a, x.b, x.sim, y.sim FROM student_similarity x"
         " JOIN student_similarity y ON (x.a, x.b) = (y.b, y.a) WHERE abs(x.sim - y.sim) > 1e-5"

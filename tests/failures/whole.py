@@ -87,7 +87,9 @@ def _wrong_vectors(snapshot: Snapshot) -> list[str]:
         digest = hashlib.sha256(f"{row.model}\0{row.dimensions}\0{row.text}".encode()).digest()
         if row.text is None or digest != row.content_hash:
             wrong.append(f"{student_id!r}: the profile's text is not that of the vector")
-        elif not np.array_equal(np.float32(row.vector), _right_vector(row.text, row.dimensions)):
+        elif not np.array_equal(
+            np.array(row.vector, np.float32), _right_vector(row.text, row.dimensions)
+        ):
             wrong.append(f"{student_id!r}: the vector is not that of its text")
     return wrong
 

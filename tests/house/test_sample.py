@@ -97,14 +97,18 @@ def test_the_sample_is_loaded_once(stores: None) -> None:
 
 
 def test_the_generators_make_the_files_that_are_there(tmp_path: Path) -> None:
-    generators = ("generate.py", "generate_catalog.py", "generate_posts.py")
-    for name in (*generators, "catalog.csv", "series.csv", "descriptions.csv"):
-        shutil.copy(SAMPLE / name, tmp_path)
+    copy = tmp_path / "sample"
+    copy.mkdir()
+    generators = ("generate", "generate_catalog", "generate_posts")
+    sources = [f"{name}.py" for name in generators]
+    for name in (*sources, "catalog.csv", "series.csv", "descriptions.csv"):
+        shutil.copy(SAMPLE / name, copy)
     for name in generators:
-        subprocess.run([sys.executable, name], cwd=tmp_path, check=True, capture_output=True)
+        command = [sys.executable, "-m", f"sample.{name}"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     made = ("students.csv", "checkouts.csv", "catalog.csv", "posts.csv", "actions.csv")
     for name in made:
-        assert filecmp.cmp(SAMPLE / name, tmp_path / name, shallow=False)
+        assert filecmp.cmp(SAMPLE / name, copy / name, shallow=False)
 
 
 def test_half_of_the_books_have_a_sentence_of_their_own() -> None:

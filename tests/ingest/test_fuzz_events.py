@@ -57,7 +57,7 @@ def an_event(event_type: str, required: Json, optional: Json) -> st.SearchStrate
 
 
 def in_order(event: Json) -> bool:
-    return (event.get("return_date") or "9999-12-31") >= event["checkout_date"]
+    return bool((event.get("return_date") or "9999-12-31") >= event["checkout_date"])
 
 
 student_id = {"student_id": st.sampled_from(STUDENTS)}

@@ -8,7 +8,7 @@ import pytest
 from tests.library import checkout, ledger, rows, student
 from tests.triggers import on_insert
 from workers.core.vocabulary import Kind
-from workers.ingest.events import CheckoutAdded
+from workers.ingest.events import CheckoutAdded, Event
 from workers.ingest.group import record_together
 from workers.ingest.record import Recorded
 
@@ -22,7 +22,9 @@ def recorded(outcomes: list[Recorded | Exception]) -> list[Recorded]:
 
 
 def test_lists_sent_at_once_share_a_transaction_and_each_gets_its_own_answer() -> None:
-    lists = [[checkout(f"S{n}", "B1"), student(f"S{n}", age=9)] for n in range(20)]
+    lists: list[list[Event]] = [
+        [checkout(f"S{n}", "B1"), student(f"S{n}", age=9)] for n in range(20)
+    ]
     answers = recorded(record_together(lists))
     assert rows("SELECT count(DISTINCT xmin::text) FROM events") == [(1,)]
     ids = [event_id for each in answers for event_id in each.event_ids]

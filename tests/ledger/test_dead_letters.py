@@ -119,7 +119,7 @@ def test_the_attempts_at_a_key_are_all_there(dead: TestClient) -> None:
     found = dead.get("/attempts", params={"kind": EMBEDDING, "key": "S1"}).json()
     assert [each["error"] is None for each in found["attempts"]] == [True, False]
     assert "Traceback" in found["attempts"][1]["traceback"]
-    page = {"kind": EMBEDDING, "key": "S1", "limit": 1}
+    page: dict[str, str | int] = {"kind": EMBEDDING, "key": "S1", "limit": 1}
     first = dead.get("/attempts", params=page).json()
     second = dead.get("/attempts", params=page | {"cursor": first["next_cursor"]}).json()
     assert first["attempts"] + second["attempts"] == found["attempts"]

@@ -304,10 +304,10 @@ def test_failing_keys_and_raising_them_at_once_is_no_deadlock() -> None:
     with ThreadPoolExecutor(1) as thread:
         with transaction() as conn:
             freshness.mark_stale(conn, EMBEDDING, {"a": None})
-            failing = thread.submit(freshness.postpone, batch, ["b", "a"], "down", 1)
+            postponing = thread.submit(freshness.postpone, batch, ["b", "a"], "down", 1)
             wait_for_a_blocked_backend()
             freshness.mark_stale(conn, EMBEDDING, {"b": None})
-        failing.result()
+        postponing.result()
 
 
 def wait_for_a_blocked_backend() -> None:

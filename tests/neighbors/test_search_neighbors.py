@@ -36,7 +36,7 @@ def nobody() -> Indexes:
 
 def test_whoever_was_near_before_is_found_without_the_index() -> None:
     vectors = sixty_students()
-    vectors["S07"] = (vectors["S07"] + vectors["S08"]) / 2
+    vectors["S07"] = np.float32(0.5) * (vectors["S07"] + vectors["S08"])
     store_vectors({"S07": vectors["S07"]})
     with connection() as conn:
         graph = NeighborGraph(conn, Search.indexed)

@@ -15,7 +15,8 @@ Vectors = NDArray[np.float32]
 def students(count: int, dimensions: int, seed: int = 0) -> Vectors:
     """Vectors of length 1 around tastes."""
     vectors = clustered(np.random.default_rng(seed), count, dimensions)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def lists_of(vectors: Vectors) -> tuple[Indexes, Similarities]:

@@ -27,8 +27,9 @@ def test_a_sigterm_that_interrupts_the_handler_of_the_first_does_not_kill() -> N
 
     signal.signal(signal.SIGTERM, dramatiqs)
     TermOnce().after_process_boot(broker)
-    handler = signal.getsignal(signal.SIGTERM)
-    assert callable(handler)
+    installed = signal.getsignal(signal.SIGTERM)
+    assert callable(installed)
+    handler = installed
     handler(signal.SIGTERM, None)
     signal.raise_signal(signal.SIGTERM)
     assert seen == [signal.SIGTERM]

@@ -30,7 +30,7 @@ STALLS_S = 0.3, 3.0
 FREEZE_REDIS_S = 0.5, 12.0
 FREEZE_POSTGRES_S = 0.3, 6.0
 BETWEEN_S = 0.5, 5.0
-NONSENSE = tuple(map(Fault, ("html", "wrong_dimension", "nan", "wrong_count")))
+NONSENSE = (Fault("html"), Fault("wrong_dimension"), Fault("nan"), Fault("wrong_count"))
 
 
 class Lane:

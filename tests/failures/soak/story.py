@@ -75,7 +75,7 @@ class Story:
         return UUID(int=self._random.getrandbits(128), version=4)
 
     def _student(self, student_id: str, event_type: Any) -> Event:
-        known = {
+        known: dict[str, Any] = {
             "grade_level": self._random.randint(-1, 13),
             "prior_year_reading_score": self._random.choice([None, 12.5, 40.0, 77.5]),
             "homeroom_teacher": self._random.choice([None, "Ms. Ångström", "李"]),
