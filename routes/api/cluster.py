@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from pydantic import BaseModel, TypeAdapter
-from starlette.requests import Request
 from starlette.responses import Response
 
 from routes.http.operations import OPEN, Operation, reply
@@ -42,7 +41,7 @@ class KindOut(BaseModel):
 
     @classmethod
     def of(cls, row: KindFreshness) -> "KindOut":
-        """As the ledger counts it."""
+        """Take the fields from the ledger's count."""
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
@@ -80,19 +79,19 @@ READY = TypeAdapter(Ready)
 LIVE = TypeAdapter(Live)
 
 
-def get_freshness(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
-    """The freshness contract."""
+def get_freshness() -> Response:
+    """Answer with the freshness contract."""
     kinds = [KindOut.of(kind) for kind in summarize()]
     return reply(FRESHNESS, FreshnessOut(ok=all(kind.ok for kind in kinds), kinds=kinds))
 
 
-def get_live(request: Request) -> Response:  # noqa: ARG001
-    """Says that the process answers, whatever the stores do."""
+def get_live() -> Response:
+    """Answer that the process lives, whatever the stores do."""
     return reply(LIVE, Live(ok=True))
 
 
-def get_ready(request: Request) -> Response:  # noqa: ARG001
-    """Asks every store."""
+def get_ready() -> Response:
+    """Ask every store whether it answers."""
     # Without Redis events are still accepted, and worked on once it is back.
     stores = {
         "postgres": _check(ping_postgres, needed=True),
@@ -102,8 +101,8 @@ def get_ready(request: Request) -> Response:  # noqa: ARG001
     return reply(READY, Ready(ok=ok, stores=stores), 200 if ok else 503)
 
 
-def get_metrics(request: Request) -> Response:  # noqa: ARG001
-    """Everything that is counted, in Prometheus' text format."""
+def get_metrics() -> Response:
+    """Answer with everything that is counted, in Prometheus' text format."""
     metrics.flush()
     registry = CollectorRegistry()
     registry.register(_Cluster())
@@ -113,7 +112,7 @@ def get_metrics(request: Request) -> Response:  # noqa: ARG001
 
 
 class _Cluster(Collector):
-    """The counters of all processes, and the ledger's state now."""
+    """Collects the counters of all processes, and the state of the ledger."""
 
     def collect(self) -> list[Metric]:
         families = []
@@ -153,30 +152,37 @@ def _check(ping: Callable[[], None], *, needed: bool) -> StoreHealth:
 
 OPERATIONS = (
     Operation(
-        "GET",
-        "/freshness",
-        get_freshness,
-        "Per kind: how much is fresh, how old the oldest stale key is, and whether that is fine.",
-        Role.read,
-        FRESHNESS,
+        method="GET",
+        path="/freshness",
+        handler=get_freshness,
+        summary="Per kind: how much is fresh, how old its oldest stale key is, and its verdict.",
+        role=Role.read,
+        answers=FRESHNESS,
         problems=(503,),
     ),
-    Operation("GET", "/health/live", get_live, "Whether the process answers.", OPEN, LIVE),
     Operation(
-        "GET",
-        "/health/ready",
-        get_ready,
-        "Each store with its latency; 503 if a needed one is down.",
-        OPEN,
-        READY,
+        method="GET",
+        path="/health/live",
+        handler=get_live,
+        summary="Whether the process answers.",
+        role=OPEN,
+        answers=LIVE,
+    ),
+    Operation(
+        method="GET",
+        path="/health/ready",
+        handler=get_ready,
+        summary="Each store with its latency; 503 if a needed one is down.",
+        role=OPEN,
+        answers=READY,
         alike=(503,),
     ),
     Operation(
-        "GET",
-        "/metrics",
-        get_metrics,
-        "Counters of all processes and the ledger's gauges, for Prometheus.",
-        Role.read,
+        method="GET",
+        path="/metrics",
+        handler=get_metrics,
+        summary="Counters of all processes and the ledger's gauges, for Prometheus.",
+        role=Role.read,
         problems=(503,),
     ),
 )

@@ -9,17 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.notify import notify
-from routes.http.operations import (
-    Operation,
-    decode_cursor,
+from routes.http.operations import Form, Operation, json_body, reply
+from routes.http.parameters import (
     encode_cursor,
-    json_body,
     query_choice,
-    query_number,
+    query_cursor,
+    query_limit,
     query_text,
-    reply,
 )
-from routes.http.problems import Problem
 from workers.core.api_keys import Role
 from workers.core.vocabulary import Kind, Queue
 from workers.jobs.queues import dead_ids, discard_messages, read_depths, requeue_messages
@@ -126,12 +123,26 @@ CHANGED = TypeAdapter(Changed)
 ATTEMPTS = TypeAdapter(AttemptList)
 
 
-def get_dead(request: Request) -> Response:
-    """Dead letters."""
-    kind = query_choice(request, "kind", Kind)
-    limit = query_number(request, "limit", MAX_LETTERS) or DEFAULT_LETTERS
-    error_group, search = query_text(request, "error_group"), query_text(request, "search")
-    dead_at, key = decode_cursor(request, datetime.fromisoformat, str)
+KINDS = f"one of {', '.join(Kind)}"
+KIND = query_choice("kind", Kind, KINDS)
+ERROR_GROUP = query_text("error_group", "the `error` of a group, with a kind")
+SEARCH = query_text("search", "text in the key, with a kind")
+LIMIT = query_limit(MAX_LETTERS, DEFAULT_LETTERS)
+CURSOR = query_cursor(datetime.fromisoformat, str)
+NEEDED_KIND = query_choice("kind", Kind, KINDS, needed=True)
+KEY = query_text("key", "the id of the student or whatever the kind is about", needed=True)
+ATTEMPTS_CURSOR = query_cursor(int)
+
+
+def get_dead(
+    kind: Kind | None,
+    error_group: str | None,
+    search: str | None,
+    limit: int,
+    cursor: tuple[datetime | None, str | None],
+) -> Response:
+    """List groups of dead letters, and with a kind a page of its letters."""
+    dead_at, key = cursor
     letters: list[DeadLetter] = []
     if kind is not None:
         letters = list_letters(
@@ -139,7 +150,7 @@ def get_dead(request: Request) -> Response:
             error_group=error_group,
             search=search,
             limit=limit,
-            before=(dead_at, key) if key else None,
+            before=(dead_at, key) if dead_at and key else None,
         )
     tracebacks = read_tracebacks(kind, [each.key for each in letters]) if kind else {}
     last = letters[-1] if len(letters) == limit else None
@@ -153,7 +164,7 @@ def get_dead(request: Request) -> Response:
 
 
 def post_requeue(request: Request) -> Response:
-    """Another try."""
+    """Give dead letters another try."""
     choice = json_body(request, CHOICE)
     if isinstance(choice, Messages | AllMessages):
         count = requeue_messages(choice.queue, _ids(choice))
@@ -167,7 +178,7 @@ def post_requeue(request: Request) -> Response:
 
 
 def post_discard(request: Request) -> Response:
-    """Forget them."""
+    """Discard dead letters."""
     choice = json_body(request, CHOICE)
     if isinstance(choice, Messages | AllMessages):
         count = discard_messages(choice.queue, _ids(choice))
@@ -176,14 +187,14 @@ def post_discard(request: Request) -> Response:
     return reply(CHANGED, Changed(count=count))
 
 
-def get_attempts(request: Request) -> Response:
-    """Every attempt at a key."""
-    kind, key = query_choice(request, "kind", Kind), query_text(request, "key")
-    if kind is None or key is None:
-        missing = "key" if kind else "kind"
-        raise Problem(422, "1 invalid value", [{"loc": [missing], "msg": "is needed"}])
-    limit = query_number(request, "limit", MAX_LETTERS) or DEFAULT_LETTERS
-    (before,) = decode_cursor(request, int)
+def get_attempts(
+    kind: Kind,
+    key: str,
+    limit: int,
+    cursor: tuple[int | None],
+) -> Response:
+    """List a page of the attempts at a key."""
+    (before,) = cursor
     found = list_attempts(kind, key, limit, before)
     last = found[-1] if len(found) == limit else None
     following = encode_cursor(last.attempt_id) if last else None
@@ -191,7 +202,7 @@ def get_attempts(request: Request) -> Response:
 
 
 def _keys(choice: LedgerChoice) -> Iterator[list[str]]:
-    """The chosen keys, in slices."""
+    """Yield the chosen keys in slices."""
     if isinstance(choice, Keys):
         yield [key for key in choice.keys if "\0" not in key]
     elif isinstance(choice, KeysOfGroup):
@@ -206,58 +217,48 @@ def _ids(choice: QueueChoice) -> list[str]:
 
 OPERATIONS = (
     Operation(
-        "GET",
-        "/dead",
-        get_dead,
-        "Dead letters by error; with a kind also each of them with its traceback.",
-        Role.read,
-        DEAD,
-        query={
-            "kind": f"one of {', '.join(Kind)}",
-            "error_group": "the `error` of a group, with a kind",
-            "search": "text in the key, with a kind",
-            "limit": f"at most this many letters, up to {MAX_LETTERS}",
-            "cursor": "next_cursor of a page",
-        },
-        problems=(422, 503),
+        method="GET",
+        path="/dead",
+        handler=get_dead,
+        parameters=(KIND, ERROR_GROUP, SEARCH, LIMIT, CURSOR),
+        summary="Dead letters by error; with a kind also each of them with its traceback.",
+        role=Role.read,
+        answers=DEAD,
+        problems=(503,),
     ),
     Operation(
-        "POST",
-        "/dead/requeue",
-        post_requeue,
-        "Try dead letters again: some, those of one error, or all.",
-        Role.admin,
-        CHANGED,
-        202,
+        method="POST",
+        path="/dead/requeue",
+        handler=post_requeue,
+        summary="Try dead letters again: some, those of one error, or all.",
+        role=Role.admin,
         accepts={"application/json": CHOICE},
-        problems=(400, 422, 503),
+        answers=CHANGED,
+        status=202,
+        problems=(503,),
+        form=Form(done="{count:,} tried again.", lists=("keys", "ids")),
         audited=True,
     ),
     Operation(
-        "POST",
-        "/dead/discard",
-        post_discard,
-        "Forget dead letters until another event makes them stale.",
-        Role.admin,
-        CHANGED,
+        method="POST",
+        path="/dead/discard",
+        handler=post_discard,
+        summary="Forget dead letters until another event makes them stale.",
+        role=Role.admin,
         accepts={"application/json": CHOICE},
-        problems=(400, 422, 503),
+        answers=CHANGED,
+        problems=(503,),
+        form=Form(done="{count:,} discarded.", lists=("keys", "ids")),
         audited=True,
     ),
     Operation(
-        "GET",
-        "/attempts",
-        get_attempts,
-        "Every attempt at a key: start, end, worker, error and traceback.",
-        Role.read,
-        ATTEMPTS,
-        query={
-            "kind": f"one of {', '.join(Kind)}",
-            "key": "the id of the student or whatever the kind is about",
-            "limit": f"at most this many, up to {MAX_LETTERS}",
-            "cursor": "next_cursor of a page",
-        },
-        needed=("kind", "key"),
-        problems=(422, 503),
+        method="GET",
+        path="/attempts",
+        handler=get_attempts,
+        parameters=(NEEDED_KIND, KEY, LIMIT, ATTEMPTS_CURSOR),
+        summary="Every attempt at a key: start, end, worker, error and traceback.",
+        role=Role.read,
+        answers=ATTEMPTS,
+        problems=(503,),
     ),
 )

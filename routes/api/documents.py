@@ -1,7 +1,5 @@
 """Documents: begin a run, read vectors, rank candidates, see what is covered and what failed."""
 
-import base64
-import binascii
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,8 +9,8 @@ from starlette.responses import Response
 
 from actors.runs import send_run
 from routes.api.runs import STARTED, RunStarted
-from routes.http.operations import Operation, json_body, path_id, query_number, reply
-from routes.http.problems import Problem
+from routes.http.operations import Operation, json_body, reply
+from routes.http.parameters import encode_cursor, path_id, query_cursor, query_limit
 from workers.core.api_keys import Role
 from workers.core.vocabulary import Id
 from workers.documents.coverage import Coverage, measure_coverage
@@ -115,9 +113,13 @@ EMBEDDING = TypeAdapter(StoredVector)
 COVERAGE = TypeAdapter(Coverage)
 FAILURES = TypeAdapter(FailuresOut)
 
+DOC_ID = path_id("doc_id")
+LIMIT = query_limit(MAX_IDS, DEFAULT_FAILURES)
+CURSOR = query_cursor(str)
+
 
 def post_precompute(request: Request) -> Response:
-    """Begin a run."""
+    """Begin a run over documents."""
     wanted = json_body(request, PRECOMPUTE)
     check_source()
     kind, doc_ids = (
@@ -130,13 +132,13 @@ def post_precompute(request: Request) -> Response:
     return reply(STARTED, RunStarted(run_id=run_id), 202)
 
 
-def get_embedding(request: Request) -> Response:
-    """One vector."""
-    return reply(EMBEDDING, read_vector(path_id(request, "doc_id")))
+def get_embedding(doc_id: str) -> Response:
+    """Read one document's vector."""
+    return reply(EMBEDDING, read_vector(doc_id))
 
 
 def post_embeddings(request: Request) -> Response:
-    """Many vectors in one round trip."""
+    """Read many documents' vectors in one round trip."""
     wanted = json_body(request, EMBEDDINGS_IN)
     found = read_vectors([*dict.fromkeys(wanted.doc_ids)])
     body = EmbeddingsOut(
@@ -148,100 +150,106 @@ def post_embeddings(request: Request) -> Response:
 
 
 def post_rerank(request: Request) -> Response:
-    """Candidates in the order of their likeness to a query."""
+    """Order candidates by their likeness to a query."""
     wanted = json_body(request, RERANK)
     return reply(RANKING, rerank(wanted.query, wanted.doc_ids, wanted.limit))
 
 
-def get_coverage(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
-    """What the store reflects of the collection."""
+def get_coverage() -> Response:
+    """Measure how much of the collection the store reflects."""
     return reply(COVERAGE, measure_coverage())
 
 
-def get_failures(request: Request) -> Response:
-    """A page of failed documents."""
-    limit = query_number(request, "limit", MAX_IDS) or DEFAULT_FAILURES
-    cursor = request.query_params.get("cursor")
-    failures = list_failures(active_version().version, limit, _decode(cursor) if cursor else "")
-    following = _encode(failures[-1].doc_id) if len(failures) == limit else None
+def get_failures(
+    limit: int,
+    cursor: tuple[str | None],
+) -> Response:
+    """List a page of failed documents."""
+    (after,) = cursor
+    failures = list_failures(active_version().version, limit, after or "")
+    following = encode_cursor(failures[-1].doc_id) if len(failures) == limit else None
     return reply(FAILURES, FailuresOut(failures=failures, next_cursor=following))
-
-
-def _encode(doc_id: str) -> str:
-    return base64.urlsafe_b64encode(doc_id.encode()).decode()
-
-
-def _decode(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor).decode().replace("\0", "")
-    except (ValueError, binascii.Error):
-        errors = [{"loc": ["cursor"], "msg": "not a cursor of this list"}]
-        raise Problem(422, "1 invalid value", errors) from None
 
 
 OPERATIONS = (
     Operation(
-        "POST",
-        "/documents/precompute",
-        post_precompute,
-        "Begin a run over the documents: all, incremental, stale, cleanup, or those named.",
-        Role.write,
-        STARTED,
-        202,
+        method="POST",
+        path="/documents/precompute",
+        handler=post_precompute,
+        summary="Begin a run over the documents: all, incremental, stale, cleanup, or those named.",
+        role=Role.write,
         accepts={"application/json": PRECOMPUTE},
-        problems=(400, 409, 413, 422, 503),
+        answers=STARTED,
+        status=202,
+        problems=(
+            409,
+            503,
+        ),
         audited=True,
     ),
     Operation(
-        "GET",
-        "/documents/{doc_id}/embedding",
-        get_embedding,
-        "A document's vector, whatever the codec it is stored with.",
-        Role.read,
-        EMBEDDING,
-        problems=(404, 422, 503),
+        method="GET",
+        path="/documents/{doc_id}/embedding",
+        handler=get_embedding,
+        parameters=(DOC_ID,),
+        summary="A document's vector, whatever the codec it is stored with.",
+        role=Role.read,
+        answers=EMBEDDING,
+        problems=(
+            404,
+            503,
+        ),
     ),
     Operation(
-        "POST",
-        "/documents/embeddings",
-        post_embeddings,
-        "The vectors of up to 1,000 documents, all of one version, and the ids without one.",
-        Role.read,
-        EMBEDDINGS,
+        method="POST",
+        path="/documents/embeddings",
+        handler=post_embeddings,
+        summary="Vectors of up to 1,000 documents, all of one version, and the ids without one.",
+        role=Role.read,
         accepts={"application/json": EMBEDDINGS_IN},
-        problems=(400, 404, 413, 422, 503),
+        answers=EMBEDDINGS,
+        problems=(
+            404,
+            503,
+        ),
     ),
     Operation(
-        "POST",
-        "/documents/rerank",
-        post_rerank,
-        "Order candidate documents by their likeness to a query.",
-        Role.read,
-        RANKING,
+        method="POST",
+        path="/documents/rerank",
+        handler=post_rerank,
+        summary="Order candidate documents by their likeness to a query.",
+        role=Role.read,
         accepts={"application/json": RERANK},
-        problems=(400, 404, 413, 422, 503),
+        answers=RANKING,
+        problems=(
+            404,
+            503,
+        ),
     ),
     Operation(
-        "GET",
-        "/documents/coverage",
-        get_coverage,
-        "How much of the collection has a fresh vector, and how old the oldest stale change is.",
-        Role.read,
-        COVERAGE,
-        problems=(404, 503),
+        method="GET",
+        path="/documents/coverage",
+        handler=get_coverage,
+        summary="How much of the collection has a fresh vector; age of the oldest stale change.",
+        role=Role.read,
+        answers=COVERAGE,
+        problems=(
+            404,
+            503,
+        ),
         alone=True,
     ),
     Operation(
-        "GET",
-        "/documents/failures",
-        get_failures,
-        "Documents that could not be embedded, and why.",
-        Role.read,
-        FAILURES,
-        query={
-            "limit": f"at most this many, up to {MAX_IDS}",
-            "cursor": "next_cursor of a page",
-        },
-        problems=(404, 422, 503),
+        method="GET",
+        path="/documents/failures",
+        handler=get_failures,
+        parameters=(LIMIT, CURSOR),
+        summary="Documents that could not be embedded, and why.",
+        role=Role.read,
+        answers=FAILURES,
+        problems=(
+            404,
+            503,
+        ),
     ),
 )

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from actors.notify import notify
 from routes.http.group_commit import GroupCommit
 from routes.http.operations import Operation, media_type, reply
+from routes.http.parameters import path_uuid
 from routes.http.problems import Problem, invalid
 from workers.core.api_keys import Role
 from workers.core.metrics import EVENTS_ACCEPTED
@@ -55,6 +56,8 @@ ACCEPTED = TypeAdapter(Accepted)
 CHAIN = TypeAdapter(Chain)
 BODY: TypeAdapter[Event | EventList] = TypeAdapter(Event | EventList)
 LIST = TypeAdapter(EventList)
+
+EVENT_ID = path_uuid("event_id")
 
 
 async def post_events(request: Request) -> Response:
@@ -118,13 +121,8 @@ def _deleted_users(events: Sequence[Event]) -> list[str]:
     return [event.user_id for event in events if event.event_type == "user_deleted"]
 
 
-def get_event(request: Request) -> Response:
-    """The causal chain of one event."""
-    try:
-        event_id = UUID(request.path_params["event_id"])
-    except ValueError:
-        loc = {"loc": ["event_id"], "msg": "not a UUID"}
-        raise Problem(422, "1 invalid value", [loc]) from None
+def get_event(event_id: UUID) -> Response:
+    """Read the causal chain of one event."""
     return reply(CHAIN, read_event(event_id))
 
 
@@ -171,23 +169,27 @@ def _check_count(count: int) -> None:
 
 OPERATIONS = (
     Operation(
-        "POST",
-        "/events",
-        post_events,
-        "Accept events: one, a list, or NDJSON. All or nothing, durable once answered.",
-        Role.write,
-        ACCEPTED,
-        202,
+        method="POST",
+        path="/events",
+        handler=post_events,
+        summary="Accept events: one, a list, or NDJSON. All or nothing, durable once answered.",
+        role=Role.write,
         accepts={"application/json": BODY, NDJSON: None},
-        problems=(400, 413, 422, 503),
+        answers=ACCEPTED,
+        status=202,
+        problems=(503,),
     ),
     Operation(
-        "GET",
-        "/events/{event_id}",
-        get_event,
-        "What an event made stale, and when that was fresh again.",
-        Role.read,
-        CHAIN,
-        problems=(404, 422, 503),
+        method="GET",
+        path="/events/{event_id}",
+        handler=get_event,
+        parameters=(EVENT_ID,),
+        summary="What an event made stale, and when that was fresh again.",
+        role=Role.read,
+        answers=CHAIN,
+        problems=(
+            404,
+            503,
+        ),
     ),
 )

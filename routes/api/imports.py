@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from actors.notify import notify
 from routes.http.operations import Operation, reply
+from routes.http.parameters import path_choice
 from routes.http.problems import Problem
 from workers.core.api_keys import Role
 from workers.ingest.csv_import import CsvError, Table, import_csv
@@ -24,15 +25,14 @@ class Imported(BaseModel):
 
 IMPORTED = TypeAdapter(Imported)
 
+TABLE = path_choice("table", Table)
 
-def post_import(request: Request) -> Response:
+
+def post_import(request: Request, table: Table) -> Response:
     """Store the good rows, report the bad ones, notify the workers."""
-    table = request.path_params["table"]
-    if table not in list(Table):
-        raise Problem(404, f"no such table; there are {', '.join(Table)}", reason="unknown_table")
     if not request.state.body.strip():
         raise Problem(400, "the body is empty")
-    report = import_csv(Table(table), request.state.body)
+    report = import_csv(table, request.state.body)
     notify(report.notifications)
     fields = {name: getattr(report, name) for name in Imported.model_fields}
     return reply(IMPORTED, Imported(**fields))
@@ -40,13 +40,14 @@ def post_import(request: Request) -> Response:
 
 OPERATIONS = (
     Operation(
-        "POST",
-        "/import/{table}",
-        post_import,
-        "Import a CSV file into catalog, students or checkouts; twice changes nothing.",
-        Role.write,
-        IMPORTED,
+        method="POST",
+        path="/import/{table}",
+        handler=post_import,
+        parameters=(TABLE,),
+        summary="Import a CSV file into catalog, students or checkouts; twice changes nothing.",
+        role=Role.write,
         accepts={"text/csv": None},
-        problems=(400, 404, 413, 422, 503),
+        answers=IMPORTED,
+        problems=(503,),
     ),
 )

@@ -5,15 +5,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from routes.http.access import caller_of
-from routes.http.operations import (
-    Operation,
-    decode_cursor,
+from routes.http.operations import Form, Operation, reply
+from routes.http.parameters import (
     encode_cursor,
     path_choice,
     query_choice,
-    query_number,
+    query_cursor,
+    query_limit,
     query_text,
-    reply,
 )
 from workers.core.api_keys import Role
 from workers.core.metrics import MESSAGES
@@ -54,7 +53,7 @@ class QueueOut(BaseModel):
 
     @classmethod
     def of(cls, depth: Depth) -> "QueueOut":
-        """With its rate."""
+        """Join a queue's depth with its rate."""
         return cls(**vars(depth), per_minute=per_minute(f"{MESSAGES.name} {depth.queue}"))
 
 
@@ -100,22 +99,35 @@ PAUSED = TypeAdapter(Paused)
 PURGED = TypeAdapter(Purged)
 WORKERS = TypeAdapter(WorkerList)
 
+QUEUE = path_choice("queue", Queue)
+STATE = query_choice("state", MessageState, f"one of {', '.join(MessageState)}; ready if not given")
+SEARCH = query_text(
+    "search", f"text in the actor or the arguments, looked for in {SEARCH_MOST:,} messages"
+)
+LIMIT = query_limit(MAX_MESSAGES, DEFAULT_MESSAGES)
+CURSOR = query_cursor(int)
 
-def get_queues(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
-    """Every queue."""
+
+def get_queues() -> Response:
+    """List every queue."""
     return reply(QUEUES, QueueList(queues=[QueueOut.of(depth) for depth in read_depths()]))
 
 
-def get_messages(request: Request) -> Response:
-    """A page of a queue's messages."""
-    queue = path_choice(request, "queue", Queue)
-    (place,) = decode_cursor(request, int)
+def get_messages(
+    queue: Queue,
+    state: MessageState | None,
+    search: str | None,
+    limit: int,
+    cursor: tuple[int | None],
+) -> Response:
+    """List a page of a queue's messages."""
+    (place,) = cursor
     page = read_messages(
         queue,
-        query_choice(request, "state", MessageState) or MessageState.ready,
-        search=query_text(request, "search") or "",
-        limit=query_number(request, "limit", MAX_MESSAGES) or DEFAULT_MESSAGES,
-        place=max(place or 0, 0),
+        state or MessageState.ready,
+        search=search or "",
+        limit=limit,
+        place=place or 0,
     )
     body = MessageList(
         messages=page.messages,
@@ -126,92 +138,90 @@ def get_messages(request: Request) -> Response:
     return reply(MESSAGE_LIST, body)
 
 
-def post_pause_queue(request: Request) -> Response:
-    """Hold a queue back."""
-    queue = path_choice(request, "queue", Queue)
+def post_pause_queue(request: Request, queue: Queue) -> Response:
+    """Pause a queue."""
     changed = pause_queue(queue, caller_of(request).name)
     return reply(PAUSED, Paused(queue=queue, paused=True, changed=changed))
 
 
-def post_resume_queue(request: Request) -> Response:
-    """Let a queue go on."""
-    queue = path_choice(request, "queue", Queue)
+def post_resume_queue(queue: Queue) -> Response:
+    """Resume a queue."""
     return reply(PAUSED, Paused(queue=queue, paused=False, changed=resume_queue(queue)))
 
 
-def post_purge_queue(request: Request) -> Response:
-    """Empty a queue."""
-    queue = path_choice(request, "queue", Queue)
+def post_purge_queue(queue: Queue) -> Response:
+    """Remove a queue's ready messages."""
     return reply(PURGED, Purged(queue=queue, count=purge_queue(queue)))
 
 
-def get_workers(request: Request) -> Response:  # noqa: ARG001
-    """Who is at work."""
+def get_workers() -> Response:
+    """List the worker processes."""
     return reply(WORKERS, WorkerList(workers=list_workers()))
 
 
 OPERATIONS = (
     Operation(
-        "GET",
-        "/queues",
-        get_queues,
-        "Every queue: how many messages by state, the oldest, the rate, whether it is paused.",
-        Role.read,
-        QUEUES,
+        method="GET",
+        path="/queues",
+        handler=get_queues,
+        summary="Every queue: messages by state, age of the oldest, rate, whether it is paused.",
+        role=Role.read,
+        answers=QUEUES,
         problems=(503,),
     ),
     Operation(
-        "GET",
-        "/queues/{queue}/messages",
-        get_messages,
-        "Messages of a queue in one state.",
-        Role.read,
-        MESSAGE_LIST,
-        query={
-            "state": f"one of {', '.join(MessageState)}; ready if not given",
-            "search": f"text in the actor or the arguments, looked for in {SEARCH_MOST:,} messages",
-            "limit": f"at most this many, up to {MAX_MESSAGES}",
-            "cursor": "next_cursor of a page",
-        },
-        problems=(404, 422, 503),
+        method="GET",
+        path="/queues/{queue}/messages",
+        handler=get_messages,
+        parameters=(QUEUE, STATE, SEARCH, LIMIT, CURSOR),
+        summary="Messages of a queue in one state.",
+        role=Role.read,
+        answers=MESSAGE_LIST,
+        problems=(503,),
     ),
     Operation(
-        "POST",
-        "/queues/{queue}/pause",
-        post_pause_queue,
-        "Start nothing more from a queue; its work stays due.",
-        Role.admin,
-        PAUSED,
-        problems=(404, 503),
+        method="POST",
+        path="/queues/{queue}/pause",
+        handler=post_pause_queue,
+        parameters=(QUEUE,),
+        summary="Start nothing more from a queue; its work stays due.",
+        role=Role.admin,
+        answers=PAUSED,
+        problems=(503,),
+        form=Form(done="Queue {queue} is paused. Its work stays due."),
         audited=True,
     ),
     Operation(
-        "POST",
-        "/queues/{queue}/resume",
-        post_resume_queue,
-        "Let a paused queue go on.",
-        Role.admin,
-        PAUSED,
-        problems=(404, 503),
+        method="POST",
+        path="/queues/{queue}/resume",
+        handler=post_resume_queue,
+        parameters=(QUEUE,),
+        summary="Let a paused queue go on.",
+        role=Role.admin,
+        answers=PAUSED,
+        problems=(503,),
+        form=Form(done="Queue {queue} goes on."),
         audited=True,
     ),
     Operation(
-        "POST",
-        "/queues/{queue}/purge",
-        post_purge_queue,
-        "Remove the ready messages of a queue; what is due is sent again.",
-        Role.admin,
-        PURGED,
-        problems=(404, 503),
+        method="POST",
+        path="/queues/{queue}/purge",
+        handler=post_purge_queue,
+        parameters=(QUEUE,),
+        summary="Remove the ready messages of a queue; what is due is sent again.",
+        role=Role.admin,
+        answers=PURGED,
+        problems=(503,),
+        form=Form(done="{count:,} messages removed from {queue}. What is due is sent again."),
         audited=True,
     ),
     Operation(
-        "GET",
-        "/workers",
-        get_workers,
-        "Worker processes with their heartbeats and what they are at.",
-        Role.read,
-        WORKERS,
+        method="GET",
+        path="/workers",
+        handler=get_workers,
+        summary="Worker processes with their heartbeats and what they are at.",
+        role=Role.read,
+        answers=WORKERS,
         problems=(503,),
     ),
 )

@@ -1,7 +1,6 @@
 """Timed jobs: when they fire, how that went, and running one by hand; and the audit."""
 
 from datetime import UTC, datetime
-from urllib.parse import unquote
 from uuid import UUID
 
 from apscheduler.triggers.cron import CronTrigger
@@ -10,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from routes.http.access import caller_of
-from routes.http.operations import Operation, decode_cursor, encode_cursor, query_number, reply
+from routes.http.operations import Form, Operation, reply
+from routes.http.parameters import encode_cursor, path_name, query_cursor, query_limit
 from workers.core.api_keys import Role
 from workers.jobs.audit import Act, list_acts
 from workers.jobs.schedules import (
@@ -37,7 +37,7 @@ class ScheduleOut(BaseModel):
 
     @classmethod
     def of(cls, schedule: Schedule) -> "ScheduleOut":
-        """With its next run."""
+        """Join a schedule with its next run."""
         return cls(**vars(schedule), next_run=next_run(schedule) if schedule.enabled else None)
 
 
@@ -80,9 +80,14 @@ REQUESTED = TypeAdapter(FiringRequested)
 ENABLED = TypeAdapter(Enabled)
 AUDIT = TypeAdapter(Audit)
 
+JOB = path_name("job")
+LIMIT = query_limit(MAX_ROWS, DEFAULT_ROWS)
+FIRINGS_CURSOR = query_cursor(datetime.fromisoformat)
+AUDIT_CURSOR = query_cursor(int)
+
 
 def next_run(schedule: Schedule) -> datetime | None:
-    """When the clock fires a job next."""
+    """Return when the clock fires a job next."""
     now = datetime.now(UTC)
     found: datetime | None = CronTrigger.from_crontab(
         schedule.cron, timezone=UTC
@@ -90,112 +95,119 @@ def next_run(schedule: Schedule) -> datetime | None:
     return found
 
 
-def get_schedules(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
-    """Every job."""
+def get_schedules() -> Response:
+    """List every job."""
     schedules = [ScheduleOut.of(schedule) for schedule in list_schedules()]
     return reply(SCHEDULES, ScheduleList(schedules=schedules))
 
 
-def get_firings(request: Request) -> Response:
-    """A job's firings."""
-    limit = query_number(request, "limit", MAX_ROWS) or DEFAULT_ROWS
-    (before,) = decode_cursor(request, datetime.fromisoformat)
-    found = list_firings(_job(request), limit, before)
+def get_firings(
+    job: str,
+    limit: int,
+    cursor: tuple[datetime | None],
+) -> Response:
+    """List a page of a job's firings."""
+    (before,) = cursor
+    found = list_firings(job, limit, before)
     last = found[-1] if len(found) == limit else None
     following = encode_cursor(last.slot.isoformat()) if last else None
     return reply(FIRINGS, FiringList(firings=found, next_cursor=following))
 
 
-def post_run(request: Request) -> Response:
+def post_run(request: Request, job: str) -> Response:
     """Run a job now."""
-    firing_id = request_firing(_job(request), caller_of(request).name)
+    firing_id = request_firing(job, caller_of(request).name)
     return reply(REQUESTED, FiringRequested(firing_id=firing_id), 202)
 
 
-def post_enable(request: Request) -> Response:
-    """Let a job fire."""
-    enable_job(_job(request), enabled=True)
-    return reply(ENABLED, Enabled(job=_job(request), enabled=True))
+def post_enable(job: str) -> Response:
+    """Enable a job."""
+    enable_job(job, enabled=True)
+    return reply(ENABLED, Enabled(job=job, enabled=True))
 
 
-def post_disable(request: Request) -> Response:
-    """Let a job fire no more."""
-    enable_job(_job(request), enabled=False)
-    return reply(ENABLED, Enabled(job=_job(request), enabled=False))
+def post_disable(job: str) -> Response:
+    """Disable a job."""
+    enable_job(job, enabled=False)
+    return reply(ENABLED, Enabled(job=job, enabled=False))
 
 
-def get_audit(request: Request) -> Response:
-    """Who did what."""
-    limit = query_number(request, "limit", MAX_ROWS) or DEFAULT_ROWS
-    (before,) = decode_cursor(request, int)
+def get_audit(
+    limit: int,
+    cursor: tuple[int | None],
+) -> Response:
+    """List a page of the audit."""
+    (before,) = cursor
     acts = list_acts(limit, before)
     following = encode_cursor(acts[-1].act_id) if len(acts) == limit else None
     return reply(AUDIT, Audit(acts=acts, next_cursor=following))
 
 
-def _job(request: Request) -> str:
-    return unquote(request.path_params["job"]).replace("\0", "")
-
-
 OPERATIONS = (
     Operation(
-        "GET",
-        "/schedules",
-        get_schedules,
-        "Timed jobs with their next run, and the last one with duration and outcome.",
-        Role.read,
-        SCHEDULES,
+        method="GET",
+        path="/schedules",
+        handler=get_schedules,
+        summary="Timed jobs with their next run, and the last one with duration and outcome.",
+        role=Role.read,
+        answers=SCHEDULES,
         problems=(503,),
     ),
     Operation(
-        "GET",
-        "/schedules/{job}/firings",
-        get_firings,
-        "The firings of a timed job, newest first.",
-        Role.read,
-        FIRINGS,
-        query={"limit": f"at most this many, up to {MAX_ROWS}", "cursor": "next_cursor of a page"},
-        problems=(404, 422, 503),
+        method="GET",
+        path="/schedules/{job}/firings",
+        handler=get_firings,
+        parameters=(JOB, LIMIT, FIRINGS_CURSOR),
+        summary="The firings of a timed job, newest first.",
+        role=Role.read,
+        answers=FIRINGS,
+        problems=(503,),
     ),
     Operation(
-        "POST",
-        "/schedules/{job}/run",
-        post_run,
-        "Run a timed job now, beside its schedule.",
-        Role.admin,
-        REQUESTED,
-        202,
-        problems=(404, 503),
+        method="POST",
+        path="/schedules/{job}/run",
+        handler=post_run,
+        parameters=(JOB,),
+        summary="Run a timed job now, beside its schedule.",
+        role=Role.admin,
+        answers=REQUESTED,
+        status=202,
+        problems=(503,),
+        form=Form(done="{job} runs now."),
         audited=True,
     ),
     Operation(
-        "POST",
-        "/schedules/{job}/enable",
-        post_enable,
-        "Let a timed job fire, from its next time on.",
-        Role.admin,
-        ENABLED,
-        problems=(404, 503),
+        method="POST",
+        path="/schedules/{job}/enable",
+        handler=post_enable,
+        parameters=(JOB,),
+        summary="Let a timed job fire, from its next time on.",
+        role=Role.admin,
+        answers=ENABLED,
+        problems=(503,),
+        form=Form(done="{job} is enabled."),
         audited=True,
     ),
     Operation(
-        "POST",
-        "/schedules/{job}/disable",
-        post_disable,
-        "Let a timed job fire no more.",
-        Role.admin,
-        ENABLED,
-        problems=(404, 503),
+        method="POST",
+        path="/schedules/{job}/disable",
+        handler=post_disable,
+        parameters=(JOB,),
+        summary="Let a timed job fire no more.",
+        role=Role.admin,
+        answers=ENABLED,
+        problems=(503,),
+        form=Form(done="{job} is disabled."),
         audited=True,
     ),
     Operation(
-        "GET",
-        "/audit",
-        get_audit,
-        "Who did what to the cluster, newest first.",
-        Role.admin,
-        AUDIT,
-        query={"limit": f"at most this many, up to {MAX_ROWS}", "cursor": "next_cursor of a page"},
-        problems=(422, 503),
+        method="GET",
+        path="/audit",
+        handler=get_audit,
+        parameters=(LIMIT, AUDIT_CURSOR),
+        summary="Who did what to the cluster, newest first.",
+        role=Role.admin,
+        answers=AUDIT,
+        problems=(503,),
     ),
 )

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.notify import notify
-from routes.http.operations import Operation, path_id, query_number, reply
+from routes.http.operations import Form, Operation, reply
+from routes.http.parameters import path_id, query_optional_limit
 from routes.http.quick_reads import fetch
 from workers.core.api_keys import Role
-from workers.core.settings import settings
 from workers.core.vocabulary import Kind
 from workers.ledger.freshness import KeyFreshness
 from workers.students.check import ProfileQuality, check_profiles
@@ -30,7 +30,7 @@ class Freshness(BaseModel):
 
     @classmethod
     def of(cls, row: KeyFreshness | None) -> "Freshness":
-        """From the ledger's row; a thing that was never asked for is not fresh."""
+        """Take the fields of the ledger's row; what has none was never asked for, and is stale."""
         if row is None:
             return cls(fresh=False, stale_since=None, updated_at=None, last_event=None, error=None)
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
@@ -89,10 +89,13 @@ NEIGHBORS = TypeAdapter(NeighborsOut)
 RECOMPUTE = TypeAdapter(RecomputeOut)
 QUALITY = TypeAdapter(ProfileQuality)
 
+STUDENT_ID = path_id("student_id")
+LIMIT = query_optional_limit("at most this many, up to MAX_NEIGHBORS")
 
-async def get_student(request: Request) -> Response:
-    """One student."""
-    student = await fetch(request, student_query(path_id(request, "student_id")))
+
+async def get_student(request: Request, student_id: str) -> Response:
+    """Read one student."""
+    student = await fetch(request, student_query(student_id))
     profile = dict(student.profile) if student.profile else None
     body = {
         **student.row,
@@ -106,10 +109,8 @@ async def get_student(request: Request) -> Response:
     return reply(STUDENT, StudentOut.model_validate(body))
 
 
-async def get_neighbors(request: Request) -> Response:
-    """A student's neighbours."""
-    student_id = path_id(request, "student_id")
-    limit = query_number(request, "limit", settings().max_neighbors)
+async def get_neighbors(request: Request, student_id: str, limit: int | None) -> Response:
+    """Read a student's neighbours."""
     found = await fetch(request, neighbors_query(student_id, limit))
     row = Freshness.of(found.freshness)
     body = NeighborsOut(
@@ -122,55 +123,67 @@ async def get_neighbors(request: Request) -> Response:
     return reply(NEIGHBORS, body)
 
 
-def post_recompute(request: Request) -> Response:
-    """Look at a student again, whatever the ledger thinks."""
-    event_id, notification = request_recompute(path_id(request, "student_id"))
+def post_recompute(student_id: str) -> Response:
+    """Make a student stale, whatever the ledger says, and notify the workers."""
+    event_id, notification = request_recompute(student_id)
     notify([notification])
     return reply(RECOMPUTE, RecomputeOut(event_id=event_id), 202)
 
 
-def get_profile_quality(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
-    """How good the profiles are."""
+def get_profile_quality() -> Response:
+    """Measure how good the profiles are."""
     return reply(QUALITY, check_profiles())
 
 
 OPERATIONS = (
     Operation(
-        "GET",
-        "/students/{student_id}",
-        get_student,
-        "A student's row, profile, reading level and freshness.",
-        Role.read,
-        STUDENT,
-        problems=(404, 422, 503),
+        method="GET",
+        path="/students/{student_id}",
+        handler=get_student,
+        parameters=(STUDENT_ID,),
+        summary="A student's row, profile, reading level and freshness.",
+        role=Role.read,
+        answers=STUDENT,
+        problems=(
+            404,
+            503,
+        ),
     ),
     Operation(
-        "GET",
-        "/students/{student_id}/neighbors",
-        get_neighbors,
-        "The students most similar to this one.",
-        Role.read,
-        NEIGHBORS,
-        query={"limit": "at most this many, up to MAX_NEIGHBORS"},
-        problems=(404, 422, 503),
+        method="GET",
+        path="/students/{student_id}/neighbors",
+        handler=get_neighbors,
+        parameters=(STUDENT_ID, LIMIT),
+        summary="The students most similar to this one.",
+        role=Role.read,
+        answers=NEIGHBORS,
+        problems=(
+            404,
+            503,
+        ),
     ),
     Operation(
-        "POST",
-        "/students/{student_id}/recompute",
-        post_recompute,
-        "Recompute one student now; revives a dead one.",
-        Role.write,
-        RECOMPUTE,
-        202,
-        problems=(404, 422, 503),
+        method="POST",
+        path="/students/{student_id}/recompute",
+        handler=post_recompute,
+        parameters=(STUDENT_ID,),
+        summary="Recompute one student now; revives a dead one.",
+        role=Role.write,
+        answers=RECOMPUTE,
+        status=202,
+        problems=(
+            404,
+            503,
+        ),
+        form=Form(done="{student_id} is recomputed."),
     ),
     Operation(
-        "GET",
-        "/profiles/quality",
-        get_profile_quality,
-        "How complete, diverse, consistent and clustered the profiles of a sample of students are.",
-        Role.read,
-        QUALITY,
+        method="GET",
+        path="/profiles/quality",
+        handler=get_profile_quality,
+        summary="How complete, diverse, consistent and clustered the profiles of a sample are.",
+        role=Role.read,
+        answers=QUALITY,
         problems=(503,),
         alone=True,
     ),

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from actors.notify import notify
 from actors.runs import send_run
 from routes.api.runs import STARTED, RunStarted
-from routes.http.operations import Operation, json_body, path_id, query_number, reply
+from routes.http.operations import Operation, json_body, reply
+from routes.http.parameters import path_id, query_limit
 from routes.http.problems import Problem
 from workers.core.api_keys import Role
 from workers.core.settings import settings
@@ -58,27 +59,28 @@ SIMILAR = TypeAdapter(SimilarOut)
 RECOMMENDATIONS = TypeAdapter(Recommendations)
 PROCESSED = TypeAdapter(ProcessedOut)
 
+USER_ID = path_id("user_id")
+SIMILAR_LIMIT = query_limit(MAX_SIMILAR, DEFAULT_LIMIT)
+RECOMMENDATIONS_LIMIT = query_limit(MAX_RECOMMENDATIONS, DEFAULT_LIMIT)
 
-def get_user_embedding(request: Request) -> Response:
-    """A user's vector."""
-    return reply(EMBEDDING, read_embedding(path_id(request, "user_id")))
+
+def get_user_embedding(user_id: str) -> Response:
+    """Read a user's vector."""
+    return reply(EMBEDDING, read_embedding(user_id))
 
 
-def get_similar_users(request: Request) -> Response:
-    """Users of like interests."""
-    user_id = path_id(request, "user_id")
-    limit = query_number(request, "limit", MAX_SIMILAR) or DEFAULT_LIMIT
+def get_similar_users(user_id: str, limit: int) -> Response:
+    """Find users of like interests."""
     return reply(SIMILAR, SimilarOut(user_id=user_id, similar=find_similar(user_id, limit)))
 
 
-def get_recommendations(request: Request) -> Response:
-    """Posts for a user."""
-    limit = query_number(request, "limit", MAX_RECOMMENDATIONS) or DEFAULT_LIMIT
-    return reply(RECOMMENDATIONS, recommend_posts(path_id(request, "user_id"), limit))
+def get_recommendations(user_id: str, limit: int) -> Response:
+    """Recommend posts to a user."""
+    return reply(RECOMMENDATIONS, recommend_posts(user_id, limit))
 
 
 def post_recompute_users(request: Request) -> Response:
-    """Compute interests now."""
+    """Begin a run that computes interests now."""
     asked = json_body(request, RECOMPUTE)
     if not asked.user_ids:
         run_id = create_run(RunKind.recompute_users)
@@ -91,8 +93,8 @@ def post_recompute_users(request: Request) -> Response:
     return reply(STARTED, RunStarted(run_id=requested.run_id), 202)
 
 
-def get_batch_process(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
-    """Do at once what the schedule does."""
+def get_batch_process() -> Response:
+    """Compute at once the interests of all users that are due."""
     if settings().kinfold_env == "production":
         raise Problem(404, "Not Found", reason="unknown_path")
     run_id = create_run(RunKind.recompute_users)
@@ -102,53 +104,68 @@ def get_batch_process(request: Request) -> Response:  # noqa: ARG001  # handlers
 
 OPERATIONS = (
     Operation(
-        "POST",
-        "/users/recompute",
-        post_recompute_users,
-        "Compute the interests of these users now, or of all that are due.",
-        Role.write,
-        STARTED,
-        202,
+        method="POST",
+        path="/users/recompute",
+        handler=post_recompute_users,
+        summary="Compute the interests of these users now, or of all that are due.",
+        role=Role.write,
         accepts={"application/json": RECOMPUTE},
-        problems=(400, 404, 409, 413, 422, 503),
+        answers=STARTED,
+        status=202,
+        problems=(
+            404,
+            409,
+            503,
+        ),
         audited=True,
     ),
     Operation(
-        "GET",
-        "/users/{user_id}/embedding",
-        get_user_embedding,
-        "A user's interests as a vector; 404 with a reason code where there is none.",
-        Role.read,
-        EMBEDDING,
-        problems=(404, 422, 503),
+        method="GET",
+        path="/users/{user_id}/embedding",
+        handler=get_user_embedding,
+        parameters=(USER_ID,),
+        summary="A user's interests as a vector; 404 with a reason code where there is none.",
+        role=Role.read,
+        answers=EMBEDDING,
+        problems=(
+            404,
+            503,
+        ),
     ),
     Operation(
-        "GET",
-        "/users/{user_id}/similar",
-        get_similar_users,
-        "The users with the most similar interests.",
-        Role.read,
-        SIMILAR,
-        query={"limit": f"at most this many, up to {MAX_SIMILAR}"},
-        problems=(404, 422, 503),
+        method="GET",
+        path="/users/{user_id}/similar",
+        handler=get_similar_users,
+        parameters=(USER_ID, SIMILAR_LIMIT),
+        summary="The users with the most similar interests.",
+        role=Role.read,
+        answers=SIMILAR,
+        problems=(
+            404,
+            503,
+        ),
     ),
     Operation(
-        "GET",
-        "/users/{user_id}/recommendations",
-        get_recommendations,
-        "Posts that the user has not seen, ranked by similarity, recency and engagement.",
-        Role.read,
-        RECOMMENDATIONS,
-        query={"limit": f"at most this many, up to {MAX_RECOMMENDATIONS}"},
-        problems=(422, 503),
+        method="GET",
+        path="/users/{user_id}/recommendations",
+        handler=get_recommendations,
+        parameters=(USER_ID, RECOMMENDATIONS_LIMIT),
+        summary="Posts that the user has not seen, ranked by similarity, recency and engagement.",
+        role=Role.read,
+        answers=RECOMMENDATIONS,
+        problems=(503,),
     ),
     Operation(
-        "GET",
-        "/api/actions/batch-process",
-        get_batch_process,
-        "Development only: what the schedule does every two hours, with the users as answer.",
-        Role.write,
-        PROCESSED,
-        problems=(404, 409, 503),
+        method="GET",
+        path="/api/actions/batch-process",
+        handler=get_batch_process,
+        summary="Development only: what the schedule does every two hours, with the users in it.",
+        role=Role.write,
+        answers=PROCESSED,
+        problems=(
+            404,
+            409,
+            503,
+        ),
     ),
 )

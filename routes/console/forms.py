@@ -20,29 +20,13 @@ from routes.console.sessions import (
     start_session,
 )
 from routes.http.access import admit, check_attempts, count_wrong_key, refuse_other_sites
-from routes.http.operations import Operation
+from routes.http.operations import Form, Operation
 from routes.http.problems import Problem, answer_to
 from workers.core.api_keys import Role, find_key
 from workers.core.settings import settings
 from workers.operations.ended_sessions import end
 
 PREFIX = "/console/forms"
-# What is said when it is done, by the operation's handler.
-SAID = {
-    "post_pause_queue": "Queue {queue} is paused. Its work stays due.",
-    "post_resume_queue": "Queue {queue} goes on.",
-    "post_purge_queue": "{count:,} messages removed from {queue}. What is due is sent again.",
-    "post_requeue": "{count:,} tried again.",
-    "post_discard": "{count:,} discarded.",
-    "post_run": "{job} runs now.",
-    "post_enable": "{job} is enabled.",
-    "post_disable": "{job} is disabled.",
-    "post_resume": "The run goes on.",
-    "post_cancel": "The run ends at its next step.",
-    "post_rebuild": "The rebuild has begun.",
-    "post_recompute": "{student_id} is recomputed.",
-}
-LISTS = ("keys", "ids")
 LATER = "try again later"
 # The largest form chooses among the rows of a page.
 FORM_MAX_BYTES = 256 * 1024
@@ -50,16 +34,16 @@ FORM_MAX_FIELDS = 1000
 
 
 def form_routes(operations: Sequence[Operation]) -> list[Route]:
-    """A form's route for every operation that has one."""
+    """Make the route of every operation's form."""
     return [
-        Route(PREFIX + operation.path, _form(operation), methods=["POST"])
+        Route(PREFIX + operation.path, _endpoint(operation, operation.form), methods=["POST"])
         for operation in operations
-        if operation.handler.__name__ in SAID
+        if operation.form is not None
     ]
 
 
-def _form(operation: Operation) -> Callable[[Request], Response]:
-    def act(request: Request) -> Response:
+def _endpoint(operation: Operation, form: Form) -> Callable[[Request], Response]:
+    def submit(request: Request) -> Response:
         refuse_other_sites(request)
         session = read_session(request)
         if session is None:
@@ -68,19 +52,19 @@ def _form(operation: Operation) -> Callable[[Request], Response]:
         fields = read_form(request)
         check_token(session, fields.get("token", [""])[0])
         admit(request, session.caller, operation.role or Role.admin)
-        flash = _do(request, operation, fields)
+        flash = _do(request, operation, form, fields)
         response = RedirectResponse(local_path(fields.get("back", [""])[0]), 303)
         leave_flash(response, flash)
         return response
 
-    return answered_by_pages(act)
+    return answered_by_pages(submit)
 
 
-def _do(request: Request, operation: Operation, fields: dict[str, list[str]]) -> Flash:
-    """The operation's own handler with the form as its body."""
+def _do(request: Request, operation: Operation, form: Form, fields: dict[str, list[str]]) -> Flash:
+    """Handle the operation with the form's fields as its body."""
     if operation.accepts:
         chosen: dict[str, object] = {
-            name: values if name in LISTS else values[0]
+            name: values if name in form.lists else values[0]
             for name, values in fields.items()
             if name not in ("token", "back", "choose")
         }
@@ -100,11 +84,11 @@ def _do(request: Request, operation: Operation, fields: dict[str, list[str]]) ->
         why = body["detail"] if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else LATER
         return Flash(f"Not done: {why}", ok=False)
     named = {name: unquote(value) for name, value in request.path_params.items()}
-    return Flash(SAID[operation.handler.__name__].format(**{**body, **named}), ok=True)
+    return Flash(form.done.format(**{**body, **named}), ok=True)
 
 
 def read_form(request: Request) -> dict[str, list[str]]:
-    """The fields of a form, each with its values.
+    """Read the fields of a form, each with its values.
 
     Raises:
         Problem: 413, it is larger than any of the console's; anybody may send one to the login.
@@ -123,7 +107,7 @@ def read_form(request: Request) -> dict[str, list[str]]:
 
 
 def get_login(request: Request) -> Response:
-    """Where a key is asked for."""
+    """Show the page that asks for a key."""
     if not settings().api_keys:
         return RedirectResponse("/", 303)
     following = local_path(request.query_params.get("next"))

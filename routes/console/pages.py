@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from routes.console.sessions import FLASH, Session, read_session, start_session, take_flash
 from routes.http.access import admit
+from routes.http.parameters import Parameter, bind
 from routes.http.problems import answer_to
 from workers.core.api_keys import Role
 from workers.core.settings import settings
@@ -26,25 +27,27 @@ NOTHING = "\N{EN DASH}"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
-    """One page of the console: `read` gives what its template shows."""
+    """A page of the console: `read` makes of the page's parameters what its template shows."""
 
     path: str
     template: str
     title: str
-    read: Callable[[Request], Mapping[str, Any]]
+    read: Callable[..., Mapping[str, Any]]
     shows: str
+    parameters: tuple[Parameter[Any], ...] = ()
     role: Role = Role.read
 
     def route(self) -> Route:
-        """The Starlette route: login first, then the role, then the page."""
-        page = answered_by_pages(lambda request: respond(request, self))
+        """Make the Starlette route: login first, then the role, then the page."""
+        read = bind(self.read, self.parameters)
+        page = answered_by_pages(lambda request: respond(request, self, read))
         return Route(self.path, page, methods=["GET"])
 
 
 def answered_by_pages(handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """A handler whose errors are answered as the API answers them, but by a page."""
+    """Make a handler that answers errors as the API does, but by a page."""
 
     def answer(request: Request) -> Response:
         try:
@@ -55,8 +58,8 @@ def answered_by_pages(handle: Callable[[Request], Response]) -> Callable[[Reques
     return answer
 
 
-def respond(request: Request, page: Page) -> Response:
-    """The page, or the way to the login."""
+def respond(request: Request, page: Page, read: Callable[[Request], Mapping[str, Any]]) -> Response:
+    """Answer with the page, or send to the login."""
     session = read_session(request)
     if session is None and settings().api_keys:
         return RedirectResponse(f"/login?next={quote(local_url(request), safe='')}", 303)
@@ -64,7 +67,7 @@ def respond(request: Request, page: Page) -> Response:
     session = session or start_session(started or Response(), None)
     request.state.session = session
     admit(request, session.caller, page.role)
-    response = render(request, session, page.template, title=page.title, **page.read(request))
+    response = render(request, session, page.template, title=page.title, **read(request))
     if started is not None:
         response.raw_headers += [h for h in started.raw_headers if h[0] == b"set-cookie"]
     return response
@@ -73,7 +76,7 @@ def respond(request: Request, page: Page) -> Response:
 def render(
     request: Request, session: Session | None, template: str, status: int = 200, **shown: object
 ) -> Response:
-    """A template as a response."""
+    """Render a template as a response."""
     flash = take_flash(request) if session else None
     response = HTMLResponse(
         ENVIRONMENT.get_template(template).render(
@@ -93,7 +96,7 @@ def render(
 
 
 def error_page(request: Request, error: Exception) -> Response:
-    """What the API answers, as a page; nothing is read, because a store may be what is wrong."""
+    """Answer an error as the API does, by a page that reads nothing: a store may be down."""
     problem = json.loads(bytes(answer_to(request, error).body))
     return HTMLResponse(
         ENVIRONMENT.get_template("error.html").render(
@@ -111,12 +114,12 @@ def error_page(request: Request, error: Exception) -> Response:
 
 
 def local_url(request: Request) -> str:
-    """Path and query of the request."""
+    """Return path and query of the request."""
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def number(value: float | None) -> str:
-    """A count with thousands apart, or a measured value with as many digits as it deserves.
+    """Write a count with thousands apart, or a measured value with as many digits as it deserves.
 
     >>> number(1234567), number(3.14159), number(250.5)
     ('1,234,567', '3.14', '250')
@@ -129,7 +132,7 @@ def number(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A span of time in its largest unit.
+    """Write a span of time in its largest unit.
 
     >>> duration(0.012), duration(3.21), duration(75), duration(7300), duration(200_000)
     ('12 ms', '3.2 s', '1 min 15 s', '2 h 1 min', '2 d 7 h')
@@ -153,7 +156,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(when: datetime | str | None) -> Markup:
-    """A time as people say it, with the exact one on hover."""
+    """Write a time as people say it, with the exact one on hover."""
     if when is None:
         return Markup(NOTHING)  # noqa: S704  # a constant
     at = (datetime.fromisoformat(when) if isinstance(when, str) else when).astimezone(UTC)
@@ -166,7 +169,7 @@ def moment(when: datetime | str | None) -> Markup:
 
 
 def segment(text: str) -> str:
-    """A text as one part of a path."""
+    """Quote a text as one part of a path."""
     return quote(text, safe="")
 
 

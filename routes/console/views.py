@@ -3,25 +3,21 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
 from uuid import UUID
 
 import redis
 from starlette.requests import Request
 
+from routes.api import dead_letters as dead_letters_api
+from routes.api import queues as queues_api
+from routes.api import runs as runs_api
+from routes.api import schedules as schedules_api
 from routes.api.queues import QueueOut
 from routes.api.schedules import ScheduleOut
 from routes.console.alerts import alerts
 from routes.console.pages import Page
 from routes.console.plots import SPANS, overview_plots
-from routes.http.operations import (
-    decode_cursor,
-    encode_cursor,
-    path_choice,
-    path_id,
-    query_choice,
-    query_text,
-)
+from routes.http.parameters import encode_cursor, path_choice, path_id, query_text
 from workers.core import metrics
 from workers.core.api_keys import Role
 from workers.core.errors import UnknownKeyError
@@ -43,9 +39,13 @@ ATTEMPTS = 20
 
 Shown = Mapping[str, Any]
 
+KIND = path_choice("kind", Kind)
+KEY = path_id("key")
+FIND = query_text("key", "an id of anything")
+
 
 def overview(request: Request) -> Shown:
-    """Whether all is well, and how the last hour or day went."""
+    """Show whether all is well, and how the last hour or day went."""
     span = request.query_params.get("span", "hour")
     span = span if span in SPANS else "hour"
     minutes = read_minutes(*SPANS[span])
@@ -70,18 +70,18 @@ def overview(request: Request) -> Shown:
     }
 
 
-def queues(request: Request) -> Shown:  # noqa: ARG001  # readers share one signature
-    """Every queue."""
+def queues() -> Shown:
+    """Show every queue."""
     return {"queues": _queues()}
 
 
-def messages(request: Request) -> Shown:
-    """A queue's messages in one state."""
-    queue = path_choice(request, "queue", Queue)
-    state = query_choice(request, "state", MessageState) or MessageState.ready
-    search = query_text(request, "search") or ""
-    (place,) = decode_cursor(request, int)
-    page = read_messages(queue, state, search=search, limit=ROWS, place=max(place or 0, 0))
+def messages(
+    queue: Queue, state: MessageState | None, search: str | None, cursor: tuple[int | None]
+) -> Shown:
+    """Show a page of a queue's messages in one state."""
+    state, search = state or MessageState.ready, search or ""
+    (place,) = cursor
+    page = read_messages(queue, state, search=search, limit=ROWS, place=place or 0)
     jobs = {
         job["message_id"]: (worker.worker, job["started_at"])
         for worker in list_workers()
@@ -101,47 +101,49 @@ def messages(request: Request) -> Shown:
     }
 
 
-def dead(request: Request) -> Shown:  # noqa: ARG001
-    """What was given up, by error."""
+def dead() -> Shown:
+    """Show dead letters by error."""
     return {"groups": list_groups(), "queues": [each for each in read_depths() if each.dead]}
 
 
-def dead_letters(request: Request) -> Shown:
-    """The dead letters of a kind, or of one of its groups."""
-    kind = path_choice(request, "kind", Kind)
-    group, search = query_text(request, "error_group"), query_text(request, "search")
-    dead_at, key = decode_cursor(request, datetime.fromisoformat, str)
-    before = (dead_at, key) if key else None
-    letters = list_letters(kind, error_group=group, search=search, limit=ROWS, before=before)
+def dead_letters(
+    kind: Kind,
+    error_group: str | None,
+    search: str | None,
+    cursor: tuple[datetime | None, str | None],
+) -> Shown:
+    """Show a page of the dead letters of a kind, or of one of its groups."""
+    dead_at, key = cursor
+    before = (dead_at, key) if dead_at and key else None
+    letters = list_letters(kind, error_group=error_group, search=search, limit=ROWS, before=before)
     last = letters[-1] if len(letters) == ROWS else None
     return {
         "kind": kind,
-        "group": group,
+        "group": error_group,
         "search": search or "",
-        "count": count_letters(kind, group),
+        "count": count_letters(kind, error_group),
         "letters": letters,
         "tracebacks": read_tracebacks(kind, [letter.key for letter in letters]),
         "following": last and encode_cursor(last.dead_at.isoformat(), last.key),
     }
 
 
-def runs(request: Request) -> Shown:
-    """Long jobs."""
-    created_at, run_id = decode_cursor(request, datetime.fromisoformat, UUID)
-    found = list_runs(ROWS, (created_at, run_id) if run_id else None)
+def runs(cursor: tuple[datetime | None, UUID | None]) -> Shown:
+    """Show a page of long jobs."""
+    created_at, run_id = cursor
+    found = list_runs(ROWS, (created_at, run_id) if created_at and run_id else None)
     last = found[-1] if len(found) == ROWS else None
     return {"runs": found, "following": last and encode_cursor(last.created_at, last.run_id)}
 
 
-def schedule(request: Request) -> Shown:  # noqa: ARG001
-    """Timed jobs."""
+def schedule() -> Shown:
+    """Show the timed jobs."""
     return {"schedules": [ScheduleOut.of(each) for each in list_schedules()]}
 
 
-def firings(request: Request) -> Shown:
-    """How one timed job went."""
-    job = unquote(request.path_params["job"]).replace("\0", "")
-    (before,) = decode_cursor(request, datetime.fromisoformat)
+def firings(job: str, cursor: tuple[datetime | None]) -> Shown:
+    """Show a page of a timed job's firings."""
+    (before,) = cursor
     found = list_firings(job, ROWS, before)
     last = found[-1] if len(found) == ROWS else None
     return {
@@ -151,14 +153,14 @@ def firings(request: Request) -> Shown:
     }
 
 
-def workers(request: Request) -> Shown:  # noqa: ARG001
-    """Who is at work, and at what."""
+def workers() -> Shown:
+    """Show the worker processes and their jobs."""
     return {"workers": list_workers()}
 
 
-def find(request: Request) -> Shown:
-    """Where an id leads."""
-    key = (query_text(request, "key") or "").strip()
+def find(key: str | None) -> Shown:
+    """Show where an id leads."""
+    key = (key or "").strip()
     try:
         found = read_key(key) if key else None
     except UnknownKeyError:
@@ -166,30 +168,29 @@ def find(request: Request) -> Shown:
     return {"key": key, "found": found}
 
 
-def key(request: Request) -> Shown:
-    """Everything about one student, user, post or document."""
-    name = path_id(request, "key")
-    found = read_key(name)
+def show_key(key: str) -> Shown:
+    """Show everything about one student, user, post or document."""
+    found = read_key(key)
     return {
-        "key": name,
+        "key": key,
         "found": found,
-        "events": read_last_events(name),
+        "events": read_last_events(key),
         "attempts": {
-            row.kind: list_attempts(Kind(row.kind), name, ATTEMPTS) for row in found.ledger
+            row.kind: list_attempts(Kind(row.kind), key, ATTEMPTS) for row in found.ledger
         },
     }
 
 
-def audit(request: Request) -> Shown:
-    """Who did what."""
-    (before,) = decode_cursor(request, int)
+def audit(cursor: tuple[int | None]) -> Shown:
+    """Show a page of the audit."""
+    (before,) = cursor
     acts = list_acts(ROWS, before)
     last = acts[-1] if len(acts) == ROWS else None
     return {"acts": acts, "following": last and encode_cursor(last.act_id)}
 
 
 def _queues() -> list[QueueOut]:
-    """Every queue; none while Redis is down, which an alert tells."""
+    """List every queue; none while Redis is down, which is an alert of its own."""
     try:
         return [QueueOut.of(depth) for depth in read_depths()]
     except redis.RedisError:
@@ -198,52 +199,100 @@ def _queues() -> list[QueueOut]:
 
 PAGES = (
     Page(
-        "/",
-        "overview.html",
-        "Overview",
-        overview,
-        "Alerts, freshness per kind, the last hour or day, the provider, active runs.",
-    ),
-    Page("/console/queues", "queues.html", "Queues", queues, "Depth, age and rate; pause, resume."),
-    Page(
-        "/console/queues/{queue}",
-        "messages.html",
-        "Messages",
-        messages,
-        "Messages by state, with a search in their arguments; purge.",
-    ),
-    Page("/console/dead", "dead.html", "Dead letters", dead, "What was given up, by error."),
-    Page(
-        "/console/dead/{kind}",
-        "dead_letters.html",
-        "Dead letters",
-        dead_letters,
-        "Each with its traceback; retry or discard one, some, a group, all.",
-    ),
-    Page("/console/runs", "runs.html", "Runs", runs, "Long jobs with progress and ETA; cancel."),
-    Page(
-        "/console/schedule",
-        "schedule.html",
-        "Schedule",
-        schedule,
-        "Timed jobs with next and last run; run now, enable, disable.",
-    ),
-    Page("/console/schedule/{job}", "firings.html", "Firings", firings, "How one job went."),
-    Page("/console/workers", "workers.html", "Workers", workers, "Processes and their jobs."),
-    Page("/console/find", "find.html", "Find", find, "Where an id leads."),
-    Page(
-        "/console/keys/{key}",
-        "key.html",
-        "Key",
-        key,
-        "A student, user, post or document: freshness, vector, neighbours, events, attempts.",
+        path="/",
+        template="overview.html",
+        title="Overview",
+        read=overview,
+        shows="Alerts, freshness per kind, the last hour or day, the provider, active runs.",
     ),
     Page(
-        "/console/audit",
-        "audit.html",
-        "Audit",
-        audit,
-        "Every act with the key that did it.",
-        Role.admin,
+        path="/console/queues",
+        template="queues.html",
+        title="Queues",
+        read=queues,
+        shows="Depth, age and rate; pause, resume.",
+    ),
+    Page(
+        path="/console/queues/{queue}",
+        template="messages.html",
+        title="Messages",
+        read=messages,
+        parameters=(queues_api.QUEUE, queues_api.STATE, queues_api.SEARCH, queues_api.CURSOR),
+        shows="Messages by state, with a search in their arguments; purge.",
+    ),
+    Page(
+        path="/console/dead",
+        template="dead.html",
+        title="Dead letters",
+        read=dead,
+        shows="What was given up, by error.",
+    ),
+    Page(
+        path="/console/dead/{kind}",
+        template="dead_letters.html",
+        title="Dead letters",
+        read=dead_letters,
+        parameters=(
+            KIND,
+            dead_letters_api.ERROR_GROUP,
+            dead_letters_api.SEARCH,
+            dead_letters_api.CURSOR,
+        ),
+        shows="Each with its traceback; retry or discard one, some, a group, all.",
+    ),
+    Page(
+        path="/console/runs",
+        template="runs.html",
+        title="Runs",
+        read=runs,
+        parameters=(runs_api.CURSOR,),
+        shows="Long jobs with progress and ETA; cancel.",
+    ),
+    Page(
+        path="/console/schedule",
+        template="schedule.html",
+        title="Schedule",
+        read=schedule,
+        shows="Timed jobs with next and last run; run now, enable, disable.",
+    ),
+    Page(
+        path="/console/schedule/{job}",
+        template="firings.html",
+        title="Firings",
+        read=firings,
+        parameters=(schedules_api.JOB, schedules_api.FIRINGS_CURSOR),
+        shows="How one job went.",
+    ),
+    Page(
+        path="/console/workers",
+        template="workers.html",
+        title="Workers",
+        read=workers,
+        shows="Processes and their jobs.",
+    ),
+    Page(
+        path="/console/find",
+        template="find.html",
+        title="Find",
+        read=find,
+        parameters=(FIND,),
+        shows="Where an id leads.",
+    ),
+    Page(
+        path="/console/keys/{key}",
+        template="key.html",
+        title="Key",
+        read=show_key,
+        parameters=(KEY,),
+        shows="A student, user, post or document: freshness, vector, neighbours, events, attempts.",
+    ),
+    Page(
+        path="/console/audit",
+        template="audit.html",
+        title="Audit",
+        read=audit,
+        parameters=(schedules_api.AUDIT_CURSOR,),
+        shows="Every act with the key that did it.",
+        role=Role.admin,
     ),
 )

@@ -2,43 +2,23 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
-from pydantic import BaseModel, PositiveInt, StringConstraints, TypeAdapter
-from starlette.requests import Request
+from pydantic import BaseModel, TypeAdapter
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from routes.http.operations import OPEN, Operation, QueryText
-from workers.core.vocabulary import Id, Kind, Queue
-from workers.ingest.csv_import import Table
-from workers.jobs.queues import MessageState
-
-# Path parameters that are not the id of something in a library, by name.
-PATH_TYPES: Mapping[str, Any] = {
-    "event_id": UUID,
-    "run_id": UUID,
-    "table": Table,
-    "queue": Queue,
-}
-QUERY_TYPES: Mapping[str, Any] = {
-    "limit": PositiveInt,
-    "kind": Kind,
-    "state": MessageState,
-    "key": Annotated[QueryText, StringConstraints(min_length=1)],
-    "search": QueryText,
-    "error_group": QueryText,
-}
+from routes.http.operations import OPEN, Operation
+from routes.http.parameters import Parameter
 
 DETAILS = ("parameters", "requestBody", "responses")
 REF = "#/components/schemas/{model}"
 
 
 class ProblemOut(BaseModel):
-    """RFC 9457."""
+    """A problem as RFC 9457 has it."""
 
     type: str
     title: str
@@ -53,24 +33,36 @@ PROBLEM = TypeAdapter(ProblemOut)
 
 
 def openapi_operations(described: Sequence[Operation]) -> tuple[Operation, ...]:
-    """The operations that serve the document and the page about `described`."""
+    """Make the operations that serve the document and the page about `described`."""
     document = build_document(described)
     page = render_page(document)
 
-    def get_openapi(request: Request) -> Response:  # noqa: ARG001  # handlers share one signature
+    def get_openapi() -> Response:
         return JSONResponse(document)
 
-    def get_docs(request: Request) -> Response:  # noqa: ARG001
+    def get_docs() -> Response:
         return HTMLResponse(page)
 
     return (
-        Operation("GET", "/openapi.json", get_openapi, "This document.", OPEN),
-        Operation("GET", "/docs", get_docs, "This document as a page.", OPEN),
+        Operation(
+            method="GET",
+            path="/openapi.json",
+            handler=get_openapi,
+            summary="This document.",
+            role=OPEN,
+        ),
+        Operation(
+            method="GET",
+            path="/docs",
+            handler=get_docs,
+            summary="This document as a page.",
+            role=OPEN,
+        ),
     )
 
 
 def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
-    """OpenAPI 3.1 of the operations, with the schemas of the models that validate."""
+    """Build OpenAPI 3.1 of the operations, with the schemas of the models that validate."""
     adapters: list[tuple[str, Any, TypeAdapter[Any]]] = [("problem", "serialization", PROBLEM)]
     for operation in operations:
         if operation.answers:
@@ -105,36 +97,16 @@ def _key(operation: Operation) -> str:
 
 
 def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
-    parameters = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": TypeAdapter(PATH_TYPES.get(name, Id)).json_schema(),
-        }
-        for name in re.findall(r"{(\w+)}", operation.path)
-    ] + [
-        {
-            "name": name,
-            "in": "query",
-            "required": name in operation.needed,
-            "description": text,
-            "schema": TypeAdapter(QUERY_TYPES.get(name, str)).json_schema(),
-        }
-        for name, text in operation.query.items()
-    ]
     success = (
         {"application/json": {"schema": schemas[_key(operation)]}}
         if operation.answers
         else {"text/plain": {"schema": {"type": "string"}}}
     )
-    keyed = () if operation.role is None else (401, 403, 429)
-    typed = (415,) if operation.accepts else ()
     problem = {"application/problem+json": {"schema": schemas["problem"]}}
     described: dict[str, Any] = {
-        "operationId": operation.handler.__name__,
+        "operationId": operation.name,
         "summary": operation.summary,
-        "parameters": parameters,
+        "parameters": [_parameter(each) for each in operation.parameters],
         "security": [] if operation.role is None else [{"key": []}],
         "x-role": operation.role.name if operation.role else "open",
         "responses": {
@@ -142,10 +114,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
                 str(status): _response(status, success)
                 for status in (operation.status, *operation.alike)
             },
-            **{
-                str(status): _response(status, problem)
-                for status in sorted({*keyed, *typed, *operation.problems})
-            },
+            **{str(status): _response(status, problem) for status in operation.refusals},
         },
     }
     if operation.accepts:
@@ -161,6 +130,17 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     return described
 
 
+def _parameter(parameter: Parameter[Any]) -> dict[str, Any]:
+    described = {"description": parameter.description} if parameter.description else {}
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.needed,
+        "schema": parameter.schema,
+        **described,
+    }
+
+
 def _response(status: int, content: dict[str, Any]) -> dict[str, Any]:
     names = ["X-Request-ID", *(["WWW-Authenticate"] if status == HTTPStatus.UNAUTHORIZED else [])]
     return {
@@ -171,7 +151,7 @@ def _response(status: int, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def render_page(document: dict[str, Any]) -> str:
-    """The document as plain HTML that needs nothing from elsewhere."""
+    """Render the document as plain HTML that needs nothing from elsewhere."""
     sections = [
         f"<section><h2><b>{method.upper()}</b> <code>{escape(path)}</code></h2>"
         f"<p>{escape(described['summary'])} Key: {described['x-role']}.</p>"
@@ -197,6 +177,6 @@ def render_page(document: dict[str, Any]) -> str:
 
 
 def _pretty(value: object) -> str:
-    """Indented JSON whose references to schemas are links."""
+    """Indent JSON, with links for its references to schemas."""
     text = escape(json.dumps(value, indent=2, ensure_ascii=False), quote=False)
     return re.sub(r'"#/components/schemas/([^"]+)"', r'"<a href="#\1">\1</a>"', text)
