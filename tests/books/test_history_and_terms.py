@@ -19,7 +19,7 @@ BY_HAND = BookWeights(
     np.array([[1, 2], [0, 2], [0, 1]], np.int32),
     np.array([[2 / 3, -1 / 4], [4 / 7, 3 / 8], [-2 / 7, 1 / 2]], np.float32),
 )
-ALL = np.ones((1, 3), np.bool_)
+ALL = np.ones((1, 3), np.float32)
 
 
 def history(*books: int, weights: list[float] | None = None) -> History:
@@ -98,13 +98,13 @@ def test_students_of_a_class_do_not_mix() -> None:
 
 def test_what_is_divided_by_a_maximum_of_zero_is_zero() -> None:
     values = np.array([[-1, 0, 0], [-2, -1, 5]], np.float32)
-    only_first = np.array([[True] * 3, [True, True, False]])
+    only_first = np.array([[1, 1, 1], [1, 1, 0]], np.float32)
     assert terms.share_of_best(values, only_first).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
 def test_the_best_candidate_is_one_and_what_is_none_is_zero() -> None:
     values = np.array([[8, 2, 4]], np.float32)
-    candidates = np.array([[False, True, True]])
+    candidates = np.array([[0, 1, 1]], np.float32)
     assert terms.share_of_best(values, candidates).tolist() == [[0, 0.5, 1]]
 
 
@@ -180,6 +180,19 @@ def test_the_next_unread_volume_of_a_series_begun(
     ids = catalog.book_ids
     assert {ids[book]: ids[last] for book, last in before[0].items()} == following
     assert {ids[book] for book in np.flatnonzero(marks[0])} == set(following)
+
+
+def test_another_edition_of_a_volume_read_is_not_the_next_one() -> None:
+    numbers = {"1 bound": 1, "1 paper": 1, "2 bound": 2, "2 paper": 2}
+    catalog = build_catalog(
+        Book(book_id, series="A", series_number=number) for book_id, number in numbers.items()
+    )
+    _, before = terms.next_in_series(catalog, [catalog.rows_of(["1 bound"])])
+    ids = catalog.book_ids
+    assert {ids[book]: ids[last] for book, last in before[0].items()} == {
+        "2 bound": "1 bound",
+        "2 paper": "1 bound",
+    }
 
 
 def test_few_ratings_are_drawn_to_the_mean_of_all() -> None:

@@ -30,12 +30,25 @@ class Book:
 
 
 @dataclass(frozen=True)
+class Volumes:
+    """Numbered books in the order of series and number; editions of a volume stand side by side.
+
+    `rows` (m,) are books, `first` (v + 1,) where each of v volumes begins in `rows` and where the
+    last ends, `goes_on` (v - 1,) says that a volume and the one after it are of the same series.
+    """
+
+    rows: Ints
+    first: Ints
+    goes_on: Flags
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Books as arrays of n rows, ascending by id, so that the same books give the same rows.
 
     `level` in grades and `series_number` are NaN where unknown; `author`, `series`, `language`
     (codes), `copies_available` and `added` (days since 1970) are -1. `genres` (n, g) says which of
-    `genre_names` a book has. `volumes` are the rows of numbered books, by series and number.
+    `genre_names` a book has. `volumes` orders the numbered ones by series.
     Names are folded: "Fantasy " is "fantasy".
     """
 
@@ -49,7 +62,7 @@ class Catalog:
     language_names: tuple[str, ...]
     series: Ints
     series_number: Floats
-    volumes: Ints
+    volumes: Volumes
     copies_available: Ints
     added: Ints
 
@@ -113,11 +126,14 @@ def days_since_1970(day: date) -> int:
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
-def _volumes(series: Ints, series_number: Floats) -> Ints:
-    order = np.lexsort((series_number, series))
-    numbered = (series != UNKNOWN) & ~np.isnan(series_number)
-    volumes: Ints = order[numbered[order]].astype(np.int32)
-    return volumes
+def _volumes(series: Ints, series_number: Floats) -> Volumes:
+    order = np.lexsort((series_number, series)).astype(np.int32)
+    rows = order[((series != UNKNOWN) & ~np.isnan(series_number))[order]]
+    of_series, number = series[rows], series_number[rows]
+    begins = np.append(True, (np.diff(of_series) != 0) | (np.diff(number) != 0))[: len(rows)]
+    first = np.append(np.flatnonzero(begins), len(rows)).astype(np.int32)
+    of_volume = of_series[first[:-1]]
+    return Volumes(rows, first, of_volume[:-1] == of_volume[1:])
 
 
 def _codes(names: Iterable[str | None]) -> tuple[Ints, tuple[str, ...]]:

@@ -169,12 +169,13 @@ def source_of(parts: dict[str, float]) -> str:
 
 def strongest_loans(weights: BookWeights, history: History, book: int, count: int = 2) -> list[int]:
     """Find the rows of a student's books that add most to a book's sum of EASE; positive ones."""
-    where = weights.books[history.books] == book
-    amounts = (weights.values[history.books] * where).sum(axis=1) * history.weights
+    places, columns = np.nonzero(weights.books[history.books] == book)
+    rows = history.books[places]
+    amounts = weights.values[rows, columns] * history.weights[places]
     # What was disliked adds too, where its weight is negative; it is not why a book is shown.
-    amounts[history.weights < 0] = 0
+    amounts[history.weights[places] < 0] = 0
     best = np.argsort(-amounts, kind="stable")[:count]
-    return [int(history.books[place]) for place in best if amounts[place] > 0]
+    return [int(rows[place]) for place in best if amounts[place] > 0]
 
 
 def _of_term(
@@ -212,7 +213,8 @@ def _like_read(books: BookArrays, student: Student, book: int) -> Evidence | Non
 
 
 def _neighbors_read(student: Student, book: int) -> Evidence | None:
-    count = sum(bool((each.history.liked.books == book).any()) for each in student.neighbors)
+    histories = (each.history for each in student.neighbors)
+    count = sum(bool(each.weights[each.books == book].max(initial=0) > 0) for each in histories)
     return NeighborsRead(count) if count else None
 
 

@@ -112,19 +112,24 @@ def exclude(catalog: Catalog, known: Known, wanted: BookFilter) -> Exclusions:
     """Apply all rules to all books; the last rule is laid down first, so the first one counts."""
     rules = np.full(len(catalog), ALLOWED, np.int8)
 
-    def lay(rule: Rule, books: Flags | Ints) -> None:
+    def lay(rule: Rule, books: Ints) -> None:
         rules[books] = RULES.index(rule)
+
+    def lay_where(rule: Rule, flags: Flags) -> None:
+        np.putmask(rules, flags, RULES.index(rule))
 
     lay(Rule.SHOWN, known.shown)
     if wanted.language is not None:
-        lay(Rule.LANGUAGE, ~_in_language(catalog, wanted.language))
+        lay_where(Rule.LANGUAGE, ~_in_language(catalog, wanted.language))
     if wanted.genres is not None:
-        lay(Rule.GENRES, ~_of_genres(catalog, wanted.genres))
+        lay_where(Rule.GENRES, ~_of_genres(catalog, wanted.genres))
     if wanted.levels is not None:
-        lay(Rule.LEVEL, ~within(catalog.level, wanted.levels, unknown=not wanted.levels_asked))
+        lay_where(
+            Rule.LEVEL, ~within(catalog.level, wanted.levels, unknown=not wanted.levels_asked)
+        )
     if wanted.available:
         copies = catalog.copies_available
-        lay(Rule.OUT, (copies >= 0) & (copies < wanted.copies))
+        lay_where(Rule.OUT, (copies >= 0) & (copies < wanted.copies))
     lay(Rule.EXCLUDED, known.excluded)
     lay(Rule.SEEN, known.seen)
     lay(Rule.DISLIKED, known.disliked)

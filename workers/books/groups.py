@@ -14,7 +14,7 @@ from workers.books.exclusions import ALLOWED, RULES, Exclusions, Rule
 from workers.books.score import TERMS, Scores
 
 Floats = npt.NDArray[np.float32]
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int16]
 
 # A book that rules keep from more than this share of the members is kept from the group.
 VETO_SHARE = 0.5
@@ -48,12 +48,13 @@ def blend_group(rankings: Floats, members: Sequence[Exclusions]) -> Group:
     """
     rules = np.stack([member.rules for member in members])
     allowed = rules == ALLOWED
-    suited = allowed.sum(axis=0)
+    suited = allowed.sum(axis=0, dtype=np.int16)
     average = np.einsum("sn,sn->n", rankings, allowed.astype(np.float32)) / len(members)
     vetoed = np.flatnonzero(len(members) - suited > VETO_SHARE * len(members))
     group = np.full(rules.shape[1], ALLOWED, np.int8)
-    by_rule = np.stack([(rules[:, vetoed] == rule).sum(axis=0) for rule in range(len(RULES))])
-    group[vetoed] = by_rule.argmax(axis=0)
+    of_vetoed = np.take(rules, vetoed, axis=1)
+    by_rule = [(of_vetoed == rule).sum(axis=0, dtype=np.int16) for rule in range(len(RULES))]
+    group[vetoed] = np.argmax(by_rule, axis=0)
     return Group(average, Exclusions(group), suited, members)
 
 

@@ -21,7 +21,7 @@ def quality_table(report: Report) -> Iterator[str]:
     )
     yield ""
     heads = ("NDCG@10", "95 %", "recall@20", "coverage", "head", "novelty", "against the blend")
-    widths = (9, 17, 10, 10, 7, 9, 26)
+    widths = (9, 18, 11, 10, 7, 9, 28)
     name_width = max(len(system.name) for system in report.systems)
     yield " " * name_width + "".join(f"{head:>{w}}" for head, w in zip(heads, widths, strict=True))
     for system in sorted(report.systems, key=lambda system: -system.ndcg.mean):
@@ -38,11 +38,13 @@ def quality_table(report: Report) -> Iterator[str]:
             f"{cell:>{w}}" for cell, w in zip(cells, widths, strict=True)
         )
     yield ""
-    yield f"readers without loans before: {report.newcomers:,}, NDCG@10 {report.newcomers_ndcg:.4f}"
-    yield (
-        f"loans of books that nobody had borrowed: {report.unheard:,}, "
-        f"recall@20 {report.unheard_recall:.4f}"
-    )
+    if report.newcomers:
+        yield f"{report.newcomers:,} without loans before: NDCG@10 {report.newcomers_ndcg:.4f}"
+    if report.unheard:
+        yield (
+            f"{report.unheard:,} loans of books that nobody had borrowed: "
+            f"recall@20 {report.unheard_recall:.4f}"
+        )
     yield from (f"not measured, not installed: {name}" for name in report.skipped)
 
 

@@ -140,32 +140,33 @@ def _terms(
     books: BookArrays, students: Sequence[Student], candidates: Flags, weights: TermWeights
 ) -> tuple[dict[str, Floats], list[dict[int, int]]]:
     found: dict[str, Floats] = {}
+    kept = candidates.astype(np.float32)
     histories = [student.history for student in students]
     rows = [student.grade_row for student in students]
     volumes: list[dict[int, int]] = [{} for _ in students]
     if weights.readers and books.weights is not None:
-        found["readers"] = terms.share_of_best(terms.readers(books.weights, histories), candidates)
+        found["readers"] = terms.share_of_best(terms.readers(books.weights, histories), kept)
     if weights.content and books.vectors is not None:
         tastes = terms.tastes(books.vectors, histories, [student.profile for student in students])
-        found["content"] = terms.share_of_best(terms.content(books.vectors, tastes), candidates)
+        found["content"] = terms.share_of_best(terms.content(books.vectors, tastes), kept)
     if weights.neighbors and any(student.neighbors for student in students):
         borrowed = terms.neighbors([student.neighbors for student in students], len(books.catalog))
-        found["neighbors"] = terms.share_of_best(borrowed, candidates)
+        found["neighbors"] = terms.share_of_best(borrowed, kept)
     if weights.trending and books.trending is not None:
-        found["trending"] = terms.share_of_best(books.trending[rows], candidates)
+        found["trending"] = terms.share_of_best(books.trending[rows], kept)
     if weights.level:
-        found["level"] = candidates * terms.level(
+        found["level"] = kept * terms.level(
             books.catalog.level,
             np.array([_or_nan(student.level) for student in students], np.float32),
             np.array([_or_nan(student.slope) for student in students], np.float32),
         )
     if weights.rating and books.rating is not None:
-        found["rating"] = candidates * books.rating
+        found["rating"] = kept * books.rating
     if weights.staff_pick and books.staff_picks is not None:
-        found["staff_pick"] = (candidates & books.staff_picks[rows]).astype(np.float32)
+        found["staff_pick"] = kept * books.staff_picks[rows]
     if weights.series:
         marks, volumes = terms.next_in_series(books.catalog, [student.read for student in students])
-        found["series"] = candidates * marks
+        found["series"] = kept * marks
     return found, volumes
 
 

@@ -89,36 +89,35 @@ def level(book_levels: Floats, levels: Floats, slopes: Floats) -> Floats:
     promised = np.clip(np.nan_to_num(slopes), -MAX_PROMISE, MAX_PROMISE)
     distance = book_levels[None, :] - (levels + promised)[:, None].astype(np.float32)
     fit: Floats = np.exp(distance * distance * np.float32(-0.5 / LEVEL_SPREAD**2))
-    return np.nan_to_num(fit, copy=False)
+    # The larger of a number and NaN is the number.
+    np.fmax(fit, 0, out=fit)
+    return fit
 
 
 def next_in_series(catalog: Catalog, read: Sequence[Ints]) -> tuple[Floats, list[dict[int, int]]]:
     """Find the next unread volume of every series that a student has begun.
 
-    `read` holds the rows of all books that each student ever borrowed. Returns 1 for such a volume
-    and 0 for others (s, n), and by its row, for each student, the volume they read before it.
+    `read` holds the rows of all books that each student ever borrowed. Returns 1 for such a volume,
+    in all its editions, and 0 for others (s, n), and by its row, for each student, the volume they
+    read before it. Of a series with gaps it is the first volume that follows one they read.
     """
     found = np.zeros((len(read), len(catalog)), np.float32)
-    evidence: list[dict[int, int]] = []
-    volumes = catalog.volumes
-    series_of_volume = catalog.series[volumes]
-    for marks, rows in zip(found, read, strict=True):
-        before: dict[int, int] = {}
-        for series in np.unique(catalog.series[rows]):
-            start, stop = np.searchsorted(series_of_volume, [series, series + 1])
-            own = volumes[start:stop]
-            place = _first_gap(np.isin(own, rows))
-            if series >= 0 and place is not None:
-                before[int(own[place])] = int(own[place - 1])
-                marks[own[place]] = 1
-        evidence.append(before)
+    evidence: list[dict[int, int]] = [{} for _ in read]
+    volumes, first = catalog.volumes.rows, catalog.volumes.first
+    if not len(volumes):
+        return found, evidence
+    for marks, before, rows in zip(found, evidence, read, strict=True):
+        borrowed = np.zeros(len(catalog), np.bool_)
+        borrowed[rows] = True
+        known = np.logical_or.reduceat(borrowed[volumes], first[:-1])
+        gaps = np.flatnonzero(known[:-1] & ~known[1:] & catalog.volumes.goes_on)
+        _, earliest = np.unique(catalog.series[volumes[first[gaps]]], return_index=True)
+        for gap in gaps[earliest]:
+            last = next(int(row) for row in volumes[first[gap] : first[gap + 1]] if borrowed[row])
+            for edition in volumes[first[gap + 1] : first[gap + 2]]:
+                before[int(edition)] = last
+                marks[edition] = 1
     return found, evidence
-
-
-def _first_gap(read: Flags) -> int | None:
-    """The place of the first volume unread that comes right after one read."""
-    gaps = np.flatnonzero(read[:-1] & ~read[1:])
-    return int(gaps[0]) + 1 if len(gaps) else None
 
 
 def bayesian_rating(totals: Floats, counts: Floats, *, prior_count: float = 5.0) -> Floats:
@@ -135,15 +134,16 @@ def bayesian_rating(totals: Floats, counts: Floats, *, prior_count: float = 5.0)
     return rating
 
 
-def share_of_best(values: Floats, candidates: Flags) -> Floats:
+def share_of_best(values: Floats, candidates: Floats) -> Floats:
     """Divide each student's values by their best candidate's: [0, 1], 0 for all others.
 
+    `candidates` (s, n) are 1 for a book that may be shown and 0 for others, float32.
     Negative values are 0, and so is everything when no candidate has any (0/0 is 0).
     """
-    kept: Floats = np.maximum(values, 0, dtype=np.float32) * candidates
+    kept: Floats = values * candidates
     best = kept.max(axis=1, keepdims=True, initial=0)
     kept *= np.divide(1, best, out=np.zeros_like(best), where=best > 0)
-    np.minimum(kept, 1, out=kept)
+    np.clip(kept, 0, 1, out=kept)
     return kept
 
 
