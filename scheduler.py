@@ -17,9 +17,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from actors import (
     check_neighbors,
+    index_books,
     index_users,
     index_vectors,
     prune_history,
+    refresh_books,
     refresh_posts,
     refresh_students,
     score_posts,
@@ -77,6 +79,7 @@ JOBS = (
     Job("stale_documents", "0 1 * * *", partial(begin_documents, RunKind.documents_stale)),
     Job("cleanup_documents", "30 1 * * *", partial(begin_documents, RunKind.documents_cleanup)),
     Job("index_vectors", "15 * * * *", index_vectors.send),
+    Job("index_books", "25 * * * *", index_books.send),
     Job("index_users", "45 * * * *", index_users.send),
     Job("score_posts", "*/10 * * * *", score_posts.send),
     Job("recompute_users", "0 */2 * * *", partial(begin_run, RunKind.recompute_users, create_run)),
@@ -86,6 +89,7 @@ JOBS = (
         partial(begin_run, RunKind.rebuild_neighbors, create_run),
     ),
     Job("refresh_posts", "45 2 * * *", refresh_posts.send),
+    Job("refresh_books", "50 2 * * *", refresh_books.send),
     Job("refresh_students", "0 3 * * *", refresh_students.send),
     Job("prune_history", "30 3 * * *", prune_history.send),
     Job("check_neighbors", "0 4 * * *", check_neighbors.send),

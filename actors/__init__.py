@@ -1,5 +1,6 @@
 """What can be queued. Importing this package declares the broker and every actor."""
 
+from actors.books import index_books, recompute_book, refresh_books
 from actors.broker import broker
 from actors.documents import cleanup_documents, precompute_batch, precompute_documents
 from actors.maintenance import prune_history
@@ -19,16 +20,19 @@ __all__ = [
     "broker",
     "check_neighbors",
     "cleanup_documents",
+    "index_books",
     "index_users",
     "index_vectors",
     "precompute_batch",
     "precompute_documents",
     "prune_history",
     "rebuild_neighbors",
+    "recompute_book",
     "recompute_post",
     "recompute_student",
     "recompute_user",
     "recompute_users",
+    "refresh_books",
     "refresh_posts",
     "refresh_students",
     "remove_user",

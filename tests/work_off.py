@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
+from workers.books.vectors import recompute_book
 from workers.core.vocabulary import Kind
 from workers.ledger.freshness import Notification
 from workers.neighbors.update import update_neighbors
@@ -14,6 +15,7 @@ from workers.users.remove import remove_user
 WORKERS = {
     Kind.student_embedding: recompute_student,
     Kind.student_neighbors: update_neighbors,
+    Kind.book_embedding: recompute_book,
     Kind.post_embedding: recompute_post,
     Kind.user_embedding: recompute_user,
     Kind.user_removal: remove_user,

@@ -17,6 +17,9 @@ ORDER BY e.received_at DESC LIMIT %(limit)s;
 SELECT 'student_embedding' AS kind, model, dimensions, vector_norm(vec) AS norm, updated_at
 FROM student_embeddings WHERE student_id = %(key)s
 UNION ALL
+SELECT 'book_embedding', model, dimensions, vector_norm(vec::vector), updated_at
+FROM book_embeddings WHERE book_id = %(key)s
+UNION ALL
 SELECT 'user_embedding', model_version, vector_dims(embedding), vector_norm(embedding), updated_at
 FROM user_embeddings WHERE user_id = %(key)s
 UNION ALL
@@ -32,6 +35,10 @@ FROM users u WHERE u.user_id = %(key)s;
 -- name: read_post
 -- A post: its text, and when it was published.
 SELECT text, created_at FROM posts WHERE post_id = %(key)s;
+
+-- name: read_book
+-- A book: its title and author, and what its vector is about.
+SELECT title, author, description FROM books WHERE book_id = %(key)s;
 
 -- name: list_failures
 -- Why a document has no vector, by version.

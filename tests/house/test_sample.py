@@ -65,6 +65,7 @@ def test_everything_is_fresh_after_the_sample_is_worked_off(stores: None) -> Non
     assert {row.kind: (row.total, row.fresh) for row in summarize()} == {
         Kind.student_embedding: (120, 120),
         Kind.student_neighbors: (120, 120),
+        Kind.book_embedding: (685, 685),
         Kind.post_embedding: (320, 320),
         Kind.user_embedding: (40, 40),
         Kind.user_removal: (0, 0),

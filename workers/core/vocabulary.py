@@ -26,6 +26,7 @@ class Kind(StrEnum):
 
     student_embedding = "student_embedding"
     student_neighbors = "student_neighbors"
+    book_embedding = "book_embedding"
     post_embedding = "post_embedding"
     user_embedding = "user_embedding"
     user_removal = "user_removal"

@@ -179,6 +179,9 @@ def _upsert_books(conn: psycopg.Connection, events: Sequence[Identified], effect
     described_anew: dict[Hashable, bool] = dict(conn.execute(UPDATE_BOOKS, given).fetchall())
     merged.judge(effects, inserted, set(described_anew))
     described = {book_id for book_id, differs in described_anew.items() if differs}
+    for event_id, book_id in merged.keys.items():
+        if book_id in described:
+            effects.note(Kind.book_embedding, str(book_id), event_id)
     # A book that is new to the table has no readers yet.
     _note_readers(conn, merged.keys, described - inserted, effects)
 
@@ -237,7 +240,9 @@ def _delete_books(conn: psycopg.Connection, events: Sequence[Identified], effect
     returned_ids(conn, LOCK_BOOKS, list(keys.values()))
     _note_readers(conn, keys, set(keys.values()), effects)
     deleted = returned_ids(conn, DELETE_BOOKS, list(keys.values()))
+    forget_keys(conn, (Kind.book_embedding,), list(keys.values()))
     for event_id, book_id in keys.items():
+        effects.forget((Kind.book_embedding,), book_id)
         effects.outcomes[event_id] = "deleted" if book_id in deleted else "unchanged"
 
 

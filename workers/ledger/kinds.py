@@ -40,6 +40,11 @@ PIPELINES = {
             batch_size=lambda setting: setting.neighbor_batch_size,
         ),
         Pipeline(
+            Kind.book_embedding,
+            Queue.live,
+            batch_size=lambda setting: setting.embedding_batch_size,
+        ),
+        Pipeline(
             Kind.post_embedding,
             Queue.live,
             batch_size=lambda setting: setting.embedding_batch_size,

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import structlog
 
+from workers.books.vector_index import index_books
 from workers.core.errors import MigrationError
 from workers.core.logs import configure_logging
 from workers.core.queries import SQL_DIR, query
@@ -64,3 +65,4 @@ if __name__ == "__main__":
     with connect() as conn:
         migrate(conn)
         index_vectors(conn)
+        index_books(conn)

@@ -26,6 +26,7 @@ READ_LEDGER = query("operations/read_key.read_ledger")
 LIST_EVENTS = query("operations/read_key.list_events")
 READ_VECTORS = query("operations/read_key.read_vectors")
 READ_USER = query("operations/read_key.read_user")
+READ_BOOK = query("operations/read_key.read_book")
 READ_POST = query("operations/read_key.read_post")
 LIST_FAILURES = query("operations/read_key.list_failures")
 
@@ -85,6 +86,15 @@ class UserFacts:
 
 
 @dataclass(frozen=True)
+class BookFacts:
+    """A book; a stub that only loans have named has neither title nor author."""
+
+    title: str | None
+    author: str | None
+    description: str | None
+
+
+@dataclass(frozen=True)
 class PostFacts:
     """A post; a stub that only actions have named has neither text nor time."""
 
@@ -113,6 +123,7 @@ class KeyFacts:
     vectors: Mapping[Kind, VectorFacts]
     student: Student | None
     neighbors: list[Neighbor]
+    book: BookFacts | None
     user: UserFacts | None
     similar: list[SimilarUser]
     post: PostFacts | None
@@ -123,6 +134,7 @@ class KeyFacts:
         """Of which things this is the id."""
         found = {
             "student": self.student,
+            "book": self.book,
             "user": self.user,
             "post": self.post,
             "document": self.document,
@@ -141,6 +153,7 @@ def read_key(key: str) -> KeyFacts:
         vectors={Kind(each.kind): each for each in _rows(READ_VECTORS, VectorFacts, key)},
         student=_unless_unknown(lambda: read_student(key)),
         neighbors=_unless_unknown(lambda: read_neighbors(key).neighbors) or [],
+        book=next(iter(_rows(READ_BOOK, BookFacts, key)), None),
         user=next(iter(_rows(READ_USER, UserFacts, key)), None),
         similar=_unless_unknown(lambda: find_similar(key, SIMILAR_USERS)) or [],
         post=next(iter(_rows(READ_POST, PostFacts, key)), None),

@@ -13,8 +13,7 @@ from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
 from workers.embedding.content_hash import content_hash
-from workers.embedding.embedders import embedder
-from workers.embedding.texts import Vector, embed_texts
+from workers.embedding.embed_keys import Embedded, embed_keys
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
 from workers.ledger.freshness import Batch, Notification
@@ -60,17 +59,8 @@ def recompute_student(key: str) -> list[Notification]:
 def recompute_batch(batch: Batch) -> Outcome:
     """The work on one claimed batch; no connection is held across the provider's answer."""
     drafts = _draft(list(batch.claims))
-    to_embed = [key for key, draft in drafts.items() if not draft.unchanged]
-    spec = settings().student_embedding
-    results = embed_texts(embedder(spec), [drafts[key].text for key in to_embed])
-    vectors: dict[str, Vector] = {}
-    failed: dict[str, Exception] = {}
-    for key, result in zip(to_embed, results, strict=True):
-        if isinstance(result, Exception):
-            failed[key] = result
-        else:
-            vectors[key] = result
-    return _store(batch, drafts, vectors, failed)
+    texts = {key: draft.text for key, draft in drafts.items() if not draft.unchanged}
+    return _store(batch, drafts, embed_keys(settings().student_embedding, texts))
 
 
 def _draft(keys: list[str]) -> dict[str, Draft]:
@@ -104,17 +94,12 @@ def _draft(keys: list[str]) -> dict[str, Draft]:
     return drafts
 
 
-def _store(
-    batch: Batch,
-    drafts: Mapping[str, Draft],
-    vectors: Mapping[str, Vector],
-    failed: Mapping[str, Exception],
-) -> Outcome:
+def _store(batch: Batch, drafts: Mapping[str, Draft], embedded: Embedded) -> Outcome:
     """Write results and `done` in one transaction, for the keys whose lease still holds."""
     spec = settings().student_embedding
     with transaction() as conn:
         ours = freshness.confirm_lease(
-            conn, batch, [key for key in batch.claims if key not in failed]
+            conn, batch, [key for key in batch.claims if key not in embedded.failed]
         )
         # A claimed student without a draft has been deleted; its ledger row went with it, or goes
         # as soon as the deletion commits.
@@ -132,7 +117,7 @@ def _store(
                 for key in ready
             ],
         )
-        embedded = [key for key in ready if key in vectors]
+        stored = [key for key in ready if key in embedded.vectors]
         cursor.executemany(
             STORE_EMBEDDING,
             [
@@ -141,18 +126,18 @@ def _store(
                     "model": spec.model,
                     "dimensions": spec.dimensions,
                     "content_hash": drafts[key].content_hash,
-                    "vec": vectors[key],
+                    "vec": embedded.vectors[key],
                     "last_event": batch.claims[key].last_event,
                 }
-                for key in embedded
+                for key in stored
             ],
         )
-        causes = {key: batch.claims[key].last_event for key in embedded}
+        causes = {key: batch.claims[key].last_event for key in stored}
         raised = freshness.mark_stale(conn, Kind.student_neighbors, causes)
         again = freshness.mark_done(conn, batch, ready, raised)
     return Outcome(
         done=ready,
-        failed=failed,
+        failed=embedded.failed,
         notifications=freshness.notifications_of(Kind.student_neighbors, raised)
         + freshness.notifications_of(Kind.student_embedding, again),
     )

@@ -12,8 +12,7 @@ from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import EmbeddingSpec, Kind
 from workers.embedding.content_hash import content_hash
-from workers.embedding.embedders import embedder
-from workers.embedding.texts import Vector, embed_texts
+from workers.embedding.embed_keys import Embedded, embed_keys
 from workers.ingest.apply_platform import find_actors, lock_posts
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
@@ -56,37 +55,27 @@ def recompute_batch(batch: Batch) -> Outcome:
         posts = {row.post_id: row for row in cursor.execute(LOAD_POSTS, parameters)}
     hashes = {key: post.new_hash(spec) for key, post in posts.items()}
     changed = {key: post for key, post in posts.items() if hashes[key] != post.content_hash}
-    vectors: dict[str, Vector] = {
+    given = {
         key: post.embedding.to_numpy()
         for key, post in changed.items()
         if post.embedding is not None
     }
     texts = {key: post.text or "" for key, post in changed.items() if post.embedding is None}
-    failed: dict[str, Exception] = {}
-    for key, result in zip(texts, embed_texts(embedder(spec), list(texts.values())), strict=True):
-        if isinstance(result, Exception):
-            failed[key] = result
-        else:
-            vectors[key] = result
-    return _store(batch, hashes, vectors, failed)
+    made = embed_keys(spec, texts)
+    return _store(batch, hashes, Embedded(given | made.vectors, made.failed))
 
 
-def _store(
-    batch: Batch,
-    hashes: Mapping[str, bytes],
-    vectors: Mapping[str, Vector],
-    failed: Mapping[str, Exception],
-) -> Outcome:
+def _store(batch: Batch, hashes: Mapping[str, bytes], embedded: Embedded) -> Outcome:
     """Write vectors, raise the users behind them, and mark done, in one transaction."""
     with transaction() as conn:
         # The posts first, as events take them. An action that is being stored is waited for, and
         # one that comes later will find the vector: no user is missed.
-        lock_posts(conn, list(vectors))
+        lock_posts(conn, list(embedded.vectors))
         ours = freshness.confirm_lease(
-            conn, batch, [key for key in batch.claims if key not in failed]
+            conn, batch, [key for key in batch.claims if key not in embedded.failed]
         )
         ready = [key for key in ours if key in hashes]
-        embedded = [key for key in ready if key in vectors]
+        stored = [key for key in ready if key in embedded.vectors]
         conn.cursor().executemany(
             STORE_EMBEDDING,
             [
@@ -94,20 +83,20 @@ def _store(
                     "post_id": key,
                     "model": settings().post_embedding.model,
                     "content_hash": hashes[key],
-                    "embedding": vectors[key],
+                    "embedding": embedded.vectors[key],
                     "last_event": batch.claims[key].last_event,
                 }
-                for key in embedded
+                for key in stored
             ],
         )
         causes = {
             user_id: batch.claims[post_id].last_event
-            for post_id, user_id in find_actors(conn, embedded)
+            for post_id, user_id in find_actors(conn, stored)
         }
         freshness.mark_stale(conn, Kind.user_embedding, causes)
         again = freshness.mark_done(conn, batch, ready)
     return Outcome(
         done=ready,
-        failed=failed,
+        failed=embedded.failed,
         notifications=freshness.notifications_of(Kind.post_embedding, again),
     )
