@@ -18,6 +18,8 @@ from routes.api import (
     events,
     imports,
     queues,
+    recommendation_models,
+    recommendations,
     runs,
     schedules,
     students,
@@ -30,6 +32,7 @@ from routes.http.middleware import BoundedBody, EncodedPath, RequestId, Security
 from routes.http.openapi import openapi_operations
 from routes.http.problems import HANDLERS
 from routes.http.quick_reads import QuickReads, quick_connections, quick_reads
+from workers.books.arrays import Scoring
 from workers.core.logs import configure_logging
 from workers.core.metrics import start_flushing, stop_flushing
 from workers.core.settings import settings
@@ -45,6 +48,8 @@ OPERATIONS = (
     *runs.OPERATIONS,
     *document_versions.OPERATIONS,
     *documents.OPERATIONS,
+    *recommendation_models.OPERATIONS,
+    *recommendations.OPERATIONS,
     *users.OPERATIONS,
     *queues.OPERATIONS,
     *dead_letters.OPERATIONS,
@@ -56,14 +61,21 @@ OPERATIONS = (
 @asynccontextmanager
 async def lifespan(
     app: Starlette,  # noqa: ARG001  # Starlette's signature
-) -> AsyncIterator[Mapping[str, QuickReads | GroupCommit]]:
+) -> AsyncIterator[Mapping[str, QuickReads | GroupCommit | Scoring]]:
     """Clients open at boot, also when a store is down: readiness tells, and they reconnect."""
     configure_logging()
     start_tracing("web")
     open_stores(settings().postgres_pool_size - quick_connections())
     start_flushing()
+    scoring = Scoring()
     async with quick_reads() as reads:
-        yield {"reads": reads, "commits": GroupCommit(), "deletions": GroupCommit()}
+        yield {
+            "reads": reads,
+            "commits": GroupCommit(),
+            "deletions": GroupCommit(),
+            "scoring": scoring,
+        }
+    scoring.close()
     stop_flushing()
     close_stores()
     stop_tracing()

@@ -88,6 +88,11 @@ JOBS = (
         "0 2 * * *",
         partial(begin_run, RunKind.rebuild_neighbors, create_run),
     ),
+    Job(
+        "recommendation_model",
+        "30 2 * * *",
+        partial(begin_run, RunKind.recommendation_model, create_run),
+    ),
     Job("refresh_posts", "45 2 * * *", refresh_posts.send),
     Job("refresh_books", "50 2 * * *", refresh_books.send),
     Job("refresh_students", "0 3 * * *", refresh_students.send),

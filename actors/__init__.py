@@ -1,6 +1,11 @@
 """What can be queued. Importing this package declares the broker and every actor."""
 
-from actors.books import index_books, recompute_book, refresh_books
+from actors.books import (
+    build_recommendation_model,
+    index_books,
+    recompute_book,
+    refresh_books,
+)
 from actors.broker import broker
 from actors.documents import cleanup_documents, precompute_batch, precompute_documents
 from actors.maintenance import prune_history
@@ -18,6 +23,7 @@ from actors.users import (
 
 __all__ = [
     "broker",
+    "build_recommendation_model",
     "check_neighbors",
     "cleanup_documents",
     "index_books",

@@ -1,4 +1,4 @@
-"""Books: vectors kept up with what is told, and the index over them."""
+"""Books: vectors kept up with what is told, the index over them, the recommendation model."""
 
 from uuid import UUID
 
@@ -7,13 +7,15 @@ import structlog
 
 from actors.broker import broker
 from actors.notify import handles, notify
-from workers.books import vector_index, vectors
+from workers.books import build_model, vector_index, vectors
 from workers.core.stores import connect
 from workers.core.vocabulary import Kind, Queue
 from workers.jobs.schedules import leased_firing
 
 # Building over a large catalogue takes minutes and blocks nobody.
 INDEX_TIME_LIMIT_MS = 3600 * 1000
+# Cubic in the number of books: minutes for the 20,000 most borrowed ones.
+MODEL_TIME_LIMIT_MS = 6 * 3600 * 1000
 
 log = structlog.get_logger()
 
@@ -39,3 +41,9 @@ def index_books(firing_id: str) -> None:
     with leased_firing(UUID(firing_id)) as ours, connect() as conn:
         if ours:
             vector_index.index_books(conn)
+
+
+@dramatiq.actor(queue_name=Queue.batch, broker=broker, time_limit=MODEL_TIME_LIMIT_MS)
+def build_recommendation_model(run_id: str) -> None:
+    """Build the model of this run from all loans, and let readers follow it."""
+    build_model.build_model(UUID(run_id))

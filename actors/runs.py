@@ -6,6 +6,7 @@ from uuid import UUID
 import redis
 import structlog
 
+from actors.books import build_recommendation_model
 from actors.documents import cleanup_documents, precompute_documents
 from actors.neighbors import rebuild_neighbors
 from actors.users import recompute_users
@@ -15,6 +16,7 @@ from workers.jobs.schedules import hand_over
 
 ACTORS = {
     RunKind.rebuild_neighbors: rebuild_neighbors,
+    RunKind.recommendation_model: build_recommendation_model,
     RunKind.documents_all: precompute_documents,
     RunKind.documents_incremental: precompute_documents,
     RunKind.documents_stale: precompute_documents,

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
 
-from pydantic import PositiveInt, StringConstraints, TypeAdapter, ValidationError
+from pydantic import NonNegativeInt, PositiveInt, StringConstraints, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from routes.http.problems import Problem, invalid
@@ -115,6 +115,25 @@ def path_uuid(name: str) -> Parameter[UUID]:
             raise refuse(name, "not a UUID") from None
 
     return Parameter(name=name, place="path", schema=_schema(UUID), parse=parse, needed=True)
+
+
+def path_number(name: str, reason: str) -> Parameter[int]:
+    """Make a parameter that is a whole number from 0 on in the path; else 404 with the reason."""
+
+    def parse(text: str | None) -> int:
+        digits = text or ""
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
+            raise Problem(HTTPStatus.NOT_FOUND, f"{reason}: {digits}", reason=reason)
+        return int(digits)
+
+    return Parameter(
+        name=name,
+        place="path",
+        schema=_schema(NonNegativeInt),
+        parse=parse,
+        needed=True,
+        refusal=HTTPStatus.NOT_FOUND,
+    )
 
 
 def path_choice(name: str, choices: type[Choice]) -> Parameter[Choice]:

@@ -19,3 +19,7 @@ DELETE FROM neighbor_checks WHERE checked_at < now() - make_interval(days => %(d
 DELETE FROM job_runs r
 WHERE slot < now() - make_interval(days => %(days)s)
   AND EXISTS (SELECT FROM job_runs newer WHERE newer.job = r.job AND newer.slot > r.slot);
+
+-- name: prune_answers
+-- Recommendations that were given before the retention.
+DELETE FROM recommendations WHERE asked_at < now() - make_interval(days => %(days)s);

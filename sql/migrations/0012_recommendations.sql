@@ -72,6 +72,8 @@ CREATE TABLE recommendations (
     asked_at          timestamptz NOT NULL DEFAULT now(),
     model_id          bigint,
     book_ids          text[] NOT NULL,
+    -- What the pages before this one showed.
+    earlier_ids       text[] NOT NULL DEFAULT '{}',
     degraded          text[] NOT NULL,
     answer            jsonb NOT NULL
 );

@@ -5,7 +5,8 @@ import pytest
 from scipy import sparse
 
 from workers.books import ease
-from workers.books.ease import BookWeights, place_in_catalog, solve_ease
+from workers.books.book_weights import BookWeights, place_in_catalog
+from workers.books.ease import solve_ease
 
 
 def dense(weights: BookWeights) -> np.ndarray:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.books import terms, trends
+from workers.books.book_weights import BookWeights
 from workers.books.catalog import Book, Catalog, build_catalog
-from workers.books.ease import BookWeights
 from workers.books.history import NO_HISTORY, History, decay, grade_loans
 from workers.books.terms import Neighbor
 

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from workers.books.book_weights import BookWeights
 from workers.books.catalog import Book, build_catalog
-from workers.books.ease import BookWeights
 from workers.books.history import grade_loans
 from workers.books.score import BookArrays, Student
 from workers.books.terms import Neighbor

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.books import terms, trends
+from workers.books.book_weights import BookWeights
 from workers.books.catalog import Catalog
-from workers.books.ease import BookWeights
 from workers.books.history import History, grade_loans
 from workers.books.loans import Loans
 from workers.books.score import BookArrays, Student

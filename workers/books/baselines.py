@@ -11,7 +11,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from workers.books import terms, trends
-from workers.books.ease import KEPT_WEIGHTS, BookWeights
+from workers.books.book_weights import BookWeights
+from workers.books.ease import KEPT_WEIGHTS
 from workers.books.history import History
 from workers.books.loans import Loans
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from workers.books.book_weights import BookWeights
 from workers.books.catalog import Catalog
-from workers.books.ease import BookWeights
 from workers.books.history import History
 from workers.books.score import BookArrays, Scores, Student
 from workers.books.trends import EVERYONE

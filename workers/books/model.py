@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workers.books.ease import BookWeights, place_in_catalog, solve_ease
+from workers.books.book_weights import BookWeights, place_in_catalog
+from workers.books.ease import solve_ease
 from workers.books.loans import Loans, make_loans
 
 Ints = npt.NDArray[np.int32]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from workers.books.book_weights import BookWeights
 from workers.books.catalog import Catalog
-from workers.books.ease import BookWeights
 from workers.books.history import History
 
 Floats = npt.NDArray[np.float32]

@@ -1,6 +1,6 @@
 """Choose λ, the half-life and the weights of the terms on an earlier window, never on the test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
@@ -61,15 +61,23 @@ class Choice:
     tried: tuple[Tried, ...] = ()
 
 
-def choose_model(split: Split, *, most_books: int = TUNING_BOOKS) -> Choice:
-    """Choose λ and the half-life of loans, by EASE alone."""
+def choose_model(
+    split: Split,
+    *,
+    most_books: int = TUNING_BOOKS,
+    after_step: Callable[[int, int], None] = lambda _done, _steps: None,
+) -> Choice:
+    """Choose λ and the half-life of loans, by EASE alone.
+
+    `after_step(done, steps)` is called about every second of each solve.
+    """
     readers = sampled(split.readers)
     if len(readers) < FEWEST_READERS:
         return Choice()
     histories = {half_life: histories_of(split.known, half_life) for half_life in HALF_LIVES}
     found: dict[tuple[float, float], Doubles] = {}
     for ridge in RIDGES:
-        model = solve_model(split.known, ridge=ridge, most_books=most_books)
+        model = solve_model(split.known, ridge=ridge, most_books=most_books, after_step=after_step)
         weights = model.in_catalog(split.known.shape[1])
         for half_life in HALF_LIVES:
             scorer = ease_alone(weights, histories[half_life])

@@ -18,10 +18,12 @@ WIDER = 1.0
 class Degraded(StrEnum):
     """What an answer did without, as the field `degraded` names it."""
 
+    NO_DATABASE = "no_database"
     NO_LOANS = "no_loans"
     NO_MODEL = "no_model"
     NO_VECTORS = "no_vectors"
     NO_NEIGHBORS = "no_neighbors"
+    WORDS_ONLY = "words_only"
     SHOWN_AGAIN = "shown_again"
     LEVELS_WIDER = "levels_wider"
     LEVELS_ANY = "levels_any"

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     post_weight_cap: float | None = Field(default=None, gt=0)
     user_cache_days: float = Field(default=7, gt=0)
 
+    recommendation_max_books: int = Field(default=20_000, ge=10, le=40_000)
     recommendation_candidates: int = Field(default=200, ge=1, le=1000)
     similarity_weight: float = Field(default=0.7, ge=0, le=1)
     recency_weight: float = Field(default=0.2, ge=0, le=1)

@@ -41,6 +41,7 @@ class RunKind(StrEnum):
     """What can run."""
 
     rebuild_neighbors = "rebuild_neighbors"
+    recommendation_model = "recommendation_model"
     documents_all = "documents_all"
     documents_incremental = "documents_incremental"
     documents_stale = "documents_stale"

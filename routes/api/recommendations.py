@@ -1,0 +1,178 @@
+"""Recommendations of books: for a student, a class or a book; again by id; and why not."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from starlette.requests import Request
+from starlette.responses import Response
+
+from routes.http.operations import Operation, json_body, reply
+from routes.http.parameters import path_id, path_uuid, query_limit, query_text
+from workers.books.answers import read_answer
+from workers.books.arrays import Scoring
+from workers.books.diversity import DIVERSITY
+from workers.books.explain import Explanation, explain
+from workers.books.recommend import recommend, recommend_without_postgres
+from workers.books.wanted import MAX_LIMIT, MAX_STUDENTS, Answer, Wanted
+from workers.core.api_keys import Role
+from workers.core.vocabulary import Id
+
+MAX_EXCLUDED = 1000
+MAX_GENRES = 20
+
+Level = Annotated[float, Field(ge=0, le=20)]
+Genre = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class FilterIn(BaseModel):
+    """What books may be: levels in grades with both ends, any of the genres, a language, there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: tuple[Level, Level] | None = None
+    genres: Annotated[frozenset[Genre], Field(min_length=1, max_length=MAX_GENRES)] | None = None
+    language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None
+    available: bool = True
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "FilterIn":
+        if self.level is not None and self.level[0] > self.level[1]:
+            raise ValueError("the lower level comes first")
+        return self
+
+
+class RecommendationsIn(BaseModel):
+    """What is asked: exactly one of a student, several students (a class) and a book."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    student_id: Id | None = None
+    student_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_STUDENTS)] | None = None
+    book_id: Id | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
+    scenario: Literal["default", "something_different"] = "default"
+    filter: FilterIn = FilterIn()
+    exclude_ids: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = []
+    exclude_seen: bool = True
+    exclude_shown: bool = True
+    diversity: Annotated[float, Field(ge=0, le=1)] | None = None
+    cursor: UUID | None = None
+
+    @model_validator(mode="after")
+    def _about_one_thing(self) -> "RecommendationsIn":
+        given = [self.student_id, self.student_ids, self.book_id]
+        if sum(each is not None for each in given) != 1:
+            raise ValueError("give exactly one of student_id, student_ids and book_id")
+        return self
+
+    def wanted(self) -> Wanted:
+        """Say the same as the workers do."""
+        ids = self.student_ids or ([self.student_id] if self.student_id is not None else [])
+        usual = 0.6 if self.scenario == "something_different" else DIVERSITY
+        return Wanted(
+            student_ids=tuple(dict.fromkeys(ids)),
+            book_id=self.book_id,
+            limit=self.limit,
+            levels=self.filter.level,
+            genres=self.filter.genres,
+            language=self.filter.language,
+            available=self.filter.available,
+            exclude_ids=tuple(self.exclude_ids),
+            seen_again=not self.exclude_seen,
+            shown_again=not self.exclude_shown,
+            diversity=usual if self.diversity is None else self.diversity,
+            earlier=self.cursor,
+        )
+
+
+RECOMMENDATIONS_IN = TypeAdapter(RecommendationsIn)
+ANSWER = TypeAdapter(Answer)
+EXPLANATION = TypeAdapter(Explanation)
+
+STUDENT_ID = path_id("student_id")
+LIMIT = query_limit(MAX_LIMIT, 10)
+BOOK_ID = query_text("book_id", "the book", needed=True)
+RECOMMENDATION_ID = path_uuid("recommendation_id")
+
+
+def post_recommendations(request: Request) -> Response:
+    """Recommend books for what the body asks."""
+    return reply(ANSWER, _answer(request, json_body(request, RECOMMENDATIONS_IN).wanted()))
+
+
+def get_student_recommendations(request: Request, student_id: str, limit: int) -> Response:
+    """Recommend books for a student, as things stand."""
+    return reply(ANSWER, _answer(request, Wanted(student_ids=(student_id,), limit=limit)))
+
+
+def get_recommendation(recommendation_id: UUID) -> Response:
+    """Give an answer again, as it was."""
+    return reply(ANSWER, ANSWER.validate_python(read_answer(recommendation_id)))
+
+
+def get_explanation(request: Request, student_id: str, book_id: str) -> Response:
+    """Say where a book stands for a student, or which rule keeps it out."""
+    return reply(EXPLANATION, explain(_scoring(request), student_id, book_id))
+
+
+def _answer(request: Request, wanted: Wanted) -> Answer:
+    scoring = _scoring(request)
+    try:
+        return recommend(scoring, wanted)
+    except (psycopg.OperationalError, PoolTimeout):
+        answer = recommend_without_postgres(scoring, wanted)
+        if answer is None:
+            raise
+        return answer
+
+
+def _scoring(request: Request) -> Scoring:
+    scoring: Scoring = request.state.scoring
+    return scoring
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/recommendations",
+        handler=post_recommendations,
+        summary="Books for a student, a class, or readers of a book, with scores and reasons.",
+        role=Role.read,
+        answers=ANSWER,
+        accepts={"application/json": RECOMMENDATIONS_IN},
+        problems=(404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/students/{student_id}/recommendations",
+        handler=get_student_recommendations,
+        parameters=(STUDENT_ID, LIMIT),
+        summary="Books for one student, as things stand.",
+        role=Role.read,
+        answers=ANSWER,
+        problems=(404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/students/{student_id}/recommendations/explain",
+        handler=get_explanation,
+        parameters=(STUDENT_ID, BOOK_ID),
+        summary="Where a book stands for a student, or which rule keeps it out.",
+        role=Role.read,
+        answers=EXPLANATION,
+        problems=(404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/recommendations/{recommendation_id}",
+        handler=get_recommendation,
+        parameters=(RECOMMENDATION_ID,),
+        summary="An answer again, as it was.",
+        role=Role.read,
+        answers=ANSWER,
+        problems=(404, 503),
+    ),
+)

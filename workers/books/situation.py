@@ -1,0 +1,156 @@
+"""Everything that a list of recommendations follows from, read as of one moment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+from workers.books.arrays import Scoring, ScoringArrays
+from workers.books.exclusions import Known
+from workers.books.history import History
+from workers.books.request_state import pick_flags, read_state
+from workers.books.score import BookArrays, Student, TermWeights
+from workers.books.student_facts import (
+    StudentFacts,
+    known_of,
+    read_facts,
+    read_profile_vectors,
+    student_of,
+)
+from workers.books.wanted import Wanted
+from workers.books.widening import Degraded, what_is_missing
+from workers.core.errors import UnknownKeyError
+
+Floats = npt.NDArray[np.float32]
+
+# Without a student only these terms know anything of a book; in the proportion of the default.
+OF_A_BOOK = TermWeights(
+    readers=0.6, content=0.4, neighbors=0, trending=0, level=0, staff_pick=0, series=0
+)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Arrays, students, what must not come, weights and day; `gone` are ids deleted meanwhile.
+
+    `hits` (n,) in [0, 1] say how well books meet a query; `missing` names what had to be done
+    without.
+    """
+
+    books: BookArrays
+    model_id: int | None
+    students: Sequence[Student]
+    known: Sequence[Known]
+    weights: TermWeights
+    weights_version: int
+    today: int
+    facts: Sequence[StudentFacts] = ()
+    hits: Floats | None = None
+    missing: tuple[Degraded, ...] = ()
+    gone: frozenset[str] = frozenset()
+
+
+def read_situation(
+    conn: psycopg.Connection,
+    scoring: Scoring,
+    wanted: Wanted,
+    hits: Mapping[str, float] | None = None,
+) -> Situation:
+    """Read the situation that a request is answered in.
+
+    Raises:
+        UnknownKeyError: a student or the book is not known.
+    """
+    state = read_state(conn)
+    arrays = scoring.current(state.model_id)
+    facts: list[StudentFacts] = []
+    if wanted.book_id is not None:
+        students = [_of_book(arrays, wanted.book_id)]
+        excluded = arrays.catalog.rows_of(wanted.exclude_ids)
+        known = [Known(seen=students[0].read, excluded=excluded)]
+    else:
+        facts = _facts(conn, wanted)
+        students = _students(conn, arrays, facts, state.half_life_loans)
+        known = [
+            known_of(each, arrays.catalog, wanted.exclude_ids, seen_again=wanted.seen_again)
+            for each in facts
+        ]
+    books = replace(arrays.books, staff_picks=pick_flags(state, arrays.catalog))
+    return Situation(
+        books=books,
+        model_id=arrays.model_id,
+        students=students,
+        known=known,
+        weights=state.terms if facts else OF_A_BOOK,
+        weights_version=state.weights_version or 0,
+        today=state.day,
+        facts=facts,
+        hits=None if hits is None else _lay_out(hits, arrays),
+        missing=_missing(books, students, wanted),
+    )
+
+
+def _facts(conn: psycopg.Connection, wanted: Wanted) -> list[StudentFacts]:
+    facts = read_facts(conn, wanted.student_ids)
+    known = {each.student_id for each in facts}
+    unknown = [student_id for student_id in wanted.student_ids if student_id not in known]
+    if unknown:
+        raise UnknownKeyError("unknown_student", ", ".join(unknown))
+    return facts
+
+
+def _students(
+    conn: psycopg.Connection,
+    arrays: ScoringArrays,
+    facts: Sequence[StudentFacts],
+    half_life: float,
+) -> list[Student]:
+    """Lay the facts out; a profile's vector stands in where no loan has one."""
+    students = [student_of(each, arrays.catalog, half_life) for each in facts]
+    projection = arrays.vectors.projection
+    matrix = arrays.books.vectors
+    if projection is None or matrix is None:
+        return students
+    bare = [
+        each.student_id
+        for each, student in zip(facts, students, strict=True)
+        if not matrix[student.history.liked.books].any()
+    ]
+    profiles = read_profile_vectors(conn, bare) if bare else {}
+    return [
+        replace(student, profile=projection.project(profiles[each.student_id][None])[0])
+        if each.student_id in profiles
+        else student
+        for each, student in zip(facts, students, strict=True)
+    ]
+
+
+def _of_book(arrays: ScoringArrays, book_id: str) -> Student:
+    """Make a reader of one book, of whom nothing else is known."""
+    row = arrays.catalog.rows.get(book_id)
+    if row is None:
+        raise UnknownKeyError("unknown_book", book_id)
+    rows = np.array([row], np.int32)
+    return Student(history=History(rows, np.ones(1, np.float32)), read=rows)
+
+
+def _lay_out(hits: Mapping[str, float], arrays: ScoringArrays) -> Floats:
+    found = np.zeros(len(arrays.catalog), np.float32)
+    for book_id, relevance in hits.items():
+        row = arrays.catalog.rows.get(book_id)
+        if row is not None:
+            found[row] = relevance
+    return found
+
+
+def _missing(
+    books: BookArrays, students: Sequence[Student], wanted: Wanted
+) -> tuple[Degraded, ...]:
+    """Name what a student's answer does without; of a group what all of its members lack."""
+    lacking = [set(what_is_missing(books, student)) for student in students]
+    common = set.intersection(*lacking) if lacking else set()
+    if wanted.book_id is not None:
+        common -= {Degraded.NO_NEIGHBORS}
+    return tuple(each for each in Degraded if each in common)

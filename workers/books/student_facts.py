@@ -1,0 +1,200 @@
+"""What recommending reads of students in one statement: loans, verdicts, level, neighbours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+from psycopg.rows import class_row
+
+from workers.books.catalog import Catalog
+from workers.books.exclusions import Known
+from workers.books.history import History, grade_loans
+from workers.books.score import Student
+from workers.books.terms import Neighbor
+from workers.books.trends import grade_row
+from workers.core.queries import query
+from workers.core.settings import settings
+
+READ_FACTS = query("books/student_facts.read_facts")
+READ_PROFILE_VECTORS = query("books/student_facts.read_profile_vectors")
+
+# The newest loans of a neighbour: with a half-life of 10 the next one weighs an eighth.
+NEIGHBOR_LOANS = 30
+# A book that was shown comes again after a day.
+SHOWN_S = 86_400.0
+# What a verdict of dislike counts as.
+DISLIKED_RATING = 1
+LIKED_RATING = 5
+
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class StudentFacts:
+    """A student's row of `read_facts`; arrays that belong together have one length or are None.
+
+    `neighbor_places` says for each of `neighbor_book_ids` whose it is, by place among neighbours.
+    """
+
+    student_id: str
+    grade_level: int | None
+    level: float | None
+    slope: float | None
+    loan_ids: Sequence[str] | None
+    loan_days: Sequence[int] | None
+    loan_ratings: Sequence[int | None] | None
+    verdict_ids: Sequence[str] | None
+    verdicts: Sequence[str] | None
+    verdict_ages_s: Sequence[float] | None
+    neighbor_ids: Sequence[str] | None
+    neighbor_sims: Sequence[float] | None
+    neighbor_book_ids: Sequence[str] | None
+    neighbor_places: Sequence[int] | None
+    neighbor_ratings: Sequence[int | None] | None
+    fresh: bool | None
+    last_event: UUID | None
+
+    def books_with(self, verdict: str, within_s: float | None = None) -> list[str]:
+        """List the books with a verdict, given at most `within_s` ago."""
+        rows = zip(
+            self.verdict_ids or (), self.verdicts or (), self.verdict_ages_s or (), strict=True
+        )
+        return [
+            book_id
+            for book_id, given, age_s in rows
+            if given == verdict and (within_s is None or age_s < within_s)
+        ]
+
+    @property
+    def disliked(self) -> list[str]:
+        """List the books whose newest verdict of liked and disliked is disliked."""
+        liked = self._ages("liked")
+        return [
+            book_id
+            for book_id, age_s in self._ages("disliked").items()
+            if age_s <= liked.get(book_id, np.inf)
+        ]
+
+    def _ages(self, verdict: str) -> dict[str, float]:
+        rows = zip(
+            self.verdict_ids or (), self.verdicts or (), self.verdict_ages_s or (), strict=True
+        )
+        return {book_id: age_s for book_id, given, age_s in rows if given == verdict}
+
+
+def read_facts(conn: psycopg.Connection, student_ids: Sequence[str]) -> list[StudentFacts]:
+    """Read the facts of students in the order asked for; those that are unknown are left out."""
+    with conn.cursor(row_factory=class_row(StudentFacts)) as cursor:
+        return cursor.execute(
+            READ_FACTS,
+            {
+                "student_ids": list(student_ids),
+                "neighbors": settings().max_neighbors,
+                "neighbor_loans": NEIGHBOR_LOANS,
+            },
+        ).fetchall()
+
+
+def read_profile_vectors(
+    conn: psycopg.Connection, student_ids: Sequence[str]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Read profiles' vectors of the current model; students without one are left out."""
+    spec = settings().student_embedding
+    rows = conn.cursor(binary=True).execute(
+        READ_PROFILE_VECTORS,
+        {"student_ids": list(student_ids), "model": spec.model, "dimensions": spec.dimensions},
+    )
+    return {student_id: vector.to_numpy() for student_id, vector in rows}
+
+
+def known_of(
+    facts: StudentFacts, catalog: Catalog, exclude_ids: Sequence[str], *, seen_again: bool
+) -> Known:
+    """Gather the rows of books that must not come (again), by why."""
+    return Known(
+        hidden=catalog.rows_of(facts.books_with("hidden")),
+        disliked=catalog.rows_of([*facts.disliked, *_rated_down(facts)]),
+        seen=catalog.rows_of(() if seen_again else facts.loan_ids or ()),
+        excluded=catalog.rows_of(exclude_ids),
+        shown=catalog.rows_of(facts.books_with("shown", SHOWN_S)),
+    )
+
+
+def student_of(
+    facts: StudentFacts,
+    catalog: Catalog,
+    half_life: float,
+    profile: npt.NDArray[np.float32] | None = None,
+) -> Student:
+    """Lay a student's facts out as scoring wants them, in the catalogue's rows."""
+    return Student(
+        history=_history(facts, catalog, half_life),
+        read=catalog.rows_of(set(facts.loan_ids or ())),
+        neighbors=_neighbors(facts, catalog, half_life),
+        profile=profile,
+        level=facts.level,
+        slope=facts.slope,
+        grade_row=grade_row(facts.grade_level),
+    )
+
+
+def _history(facts: StudentFacts, catalog: Catalog, half_life: float) -> History:
+    """Grade the loans; a verdict of liking or dislike on a loan is its rating."""
+    ratings = dict.fromkeys(facts.books_with("liked"), LIKED_RATING)
+    ratings |= dict.fromkeys(facts.disliked, DISLIKED_RATING)
+    loan_ids = facts.loan_ids or ()
+    return grade_loans(
+        _rows(catalog, loan_ids),
+        list(facts.loan_days or ()),
+        [
+            np.nan if (given := ratings.get(book_id, rating)) is None else given
+            for book_id, rating in zip(loan_ids, facts.loan_ratings or (), strict=True)
+        ],
+        half_life=half_life,
+    )
+
+
+def _neighbors(facts: StudentFacts, catalog: Catalog, half_life: float) -> list[Neighbor]:
+    if not facts.neighbor_ids:
+        return []
+    rows = _rows(catalog, facts.neighbor_book_ids or ())
+    places = np.array(facts.neighbor_places, np.int32)
+    ratings = np.array(
+        [np.nan if rating is None else rating for rating in facts.neighbor_ratings or ()],
+        np.float32,
+    )
+    found = []
+    whose, starts = np.unique(places, return_index=True)
+    stops = [*starts[1:].tolist(), len(places)]
+    for sim, start, stop in zip(facts.neighbor_sims or (), starts.tolist(), stops, strict=True):
+        # The newest come first; loans are graded by time, the newest last.
+        newest_first = np.arange(stop - start, 0, -1)
+        found.append(
+            Neighbor(
+                float(sim),
+                grade_loans(
+                    rows[start:stop], newest_first, ratings[start:stop], half_life=half_life
+                ),
+            )
+        )
+    assert len(whose) == len(facts.neighbor_ids)  # noqa: S101  # a neighbour is there for its loans
+    return found
+
+
+def _rated_down(facts: StudentFacts) -> list[str]:
+    """List the loans whose newest rating is 1 or 2, unless a verdict of liking is there."""
+    liked = set(facts.books_with("liked"))
+    newest: dict[str, int] = {}
+    for book_id, rating in zip(facts.loan_ids or (), facts.loan_ratings or (), strict=True):
+        if rating is not None:
+            newest[book_id] = rating
+    return [book_id for book_id, rating in newest.items() if rating <= 2 and book_id not in liked]
+
+
+def _rows(catalog: Catalog, book_ids: Sequence[str]) -> Ints:
+    """Find the row of each book, -1 for one that the catalogue does not have."""
+    rows: Mapping[str, int] = catalog.rows
+    return np.array([rows.get(book_id, -1) for book_id in book_ids], np.int32)
