@@ -62,7 +62,7 @@ def overview(request: Request) -> Shown:
         "span": span,
         "plots": overview_plots(minutes, span),
         "model": settings().model,
-        "is_local": settings().embedder == "hashing",
+        "is_local": settings().embedder == "local",
         "requests": since(minutes, metrics.PROVIDER_REQUESTS.name),
         "provider_errors": since(minutes, metrics.OPENAI_API_ERRORS.name),
         "tokens": tokens,

@@ -22,7 +22,7 @@ from tests.platform import (
 )
 from tests.work_off import work_off
 from workers.core.stores import connect
-from workers.core.vocabulary import Kind
+from workers.core.vocabulary import SEMANTIC_MODEL, Kind
 from workers.users import index
 from workers.users.recompute import recompute_users
 from workers.users.score_posts import score_posts
@@ -48,7 +48,10 @@ def test_a_vector_is_answered_with_its_model_and_times(client: TestClient) -> No
     assert body["embedding"] == interests("U/1 é")
     assert body["user_id"] == "U/1 é"
     assert body["generated_at"] == body["updated_at"]
-    assert (body["model_version"], body["created_by"]) == ("hashing-words-v1", "recompute_users")
+    assert (body["model_version"], body["created_by"]) == (
+        SEMANTIC_MODEL,
+        "recompute_users",
+    )
 
 
 def test_a_deleted_user_is_not_read_from_redis_before_a_worker_has_been_there(

@@ -112,12 +112,27 @@ def test_the_url_forms_of_hosts_are_understood(configure: Callable[..., None]) -
 
 
 def test_the_embedder_follows_from_key_and_base_url(configure: Callable[..., None]) -> None:
-    assert (settings().embedder, settings().model) == ("hashing", "hashing-words-v1")
-    configure(OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert (settings().embedder, settings().model) == ("local", "wordllama-256+hashing-words-v1")
+    configure(EMBEDDING_MODEL="hashing-words-v1")
+    assert (settings().embedder, settings().model) == ("local", "hashing-words-v1")
+    configure(OPENAI_BASE_URL="http://127.0.0.1:9/v1", EMBEDDING_MODEL="")
     assert (settings().embedder, settings().model) == ("openai", "text-embedding-3-small")
     configure(OPENAI_BASE_URL="", OPENAI_API_KEY="sk-hidden", EMBEDDING_MODEL="other")
     assert (settings().embedder, settings().model) == ("openai", "other")
     assert "hidden" not in repr(settings())
+
+
+@pytest.mark.parametrize(
+    "name", ["EMBEDDING_MODEL", "DOCUMENT_EMBEDDING_MODEL", "POST_EMBEDDING_MODEL"]
+)
+def test_a_model_that_only_a_provider_has_needs_one(
+    configure: Callable[..., None], name: str
+) -> None:
+    configure(**{name: "text-embedding-3-small"})
+    with pytest.raises(SettingsError, match=rf"^{name}: .*OPENAI_BASE_URL.*hashing-words-v1"):
+        settings()
+    configure(**{name: "hashing-words-v1"})
+    settings()
 
 
 def test_settings_are_read_once_and_cannot_be_changed(

@@ -22,13 +22,14 @@ from workers.core.errors import (
 )
 from workers.core.settings import settings
 from workers.core.stores import stores as open_clients
-from workers.core.vocabulary import EmbeddingSpec
+from workers.core.vocabulary import HASHING_MODEL, SEMANTIC_MODEL, EmbeddingSpec
 from workers.embedding import limits
 from workers.embedding import texts as embed_texts_module
 from workers.embedding.embedders import embedder
 from workers.embedding.hashing import WORD, HashingEmbedder
 from workers.embedding.limits import estimate_tokens
 from workers.embedding.openai import OpenAIEmbedder
+from workers.embedding.semantic import SemanticEmbedder
 from workers.embedding.texts import HARMLESS_TEXT, embed_texts, validate
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +86,7 @@ def test_hashing_is_the_same_in_every_process() -> None:
     code = f"""
 import sys
 from workers.embedding.hashing import HashingEmbedder
-from workers.core.settings import EmbeddingSpec
+from workers.core.vocabulary import EmbeddingSpec
 embedder = HashingEmbedder(EmbeddingSpec("hashing", 300))
 sys.stdout.buffer.write(embedder.embed_batch([{TEXT!r}]).tobytes())
 """
@@ -346,17 +347,19 @@ def test_the_embedder_follows_from_the_settings(configure: Configure) -> None:
         found = embedder(settings().student_embedding)
         return type(found), found.model, found.dimensions
 
+    assert chosen() == (SemanticEmbedder, "wordllama-256+hashing-words-v1", 256)
+    configure(EMBEDDING_MODEL="hashing-words-v1")
     assert chosen() == (HashingEmbedder, "hashing-words-v1", 256)
-    configure(OPENAI_API_KEY="sk-test")
+    configure(OPENAI_API_KEY="sk-test", EMBEDDING_MODEL="")
     assert chosen() == (OpenAIEmbedder, "text-embedding-3-small", 256)
     configure(EMBEDDING_MODEL="text-embedding-3-large", EMBEDDING_DIMENSIONS=1024)
     assert chosen() == (OpenAIEmbedder, "text-embedding-3-large", 1024)
 
 
 def test_documents_have_a_model_and_a_dimension_of_their_own(configure: Configure) -> None:
-    assert settings().document_embedding == EmbeddingSpec("hashing-words-v1", 300)
-    configure(DOCUMENT_EMBEDDING_MODEL="other", DOCUMENT_EMBEDDING_DIMENSIONS=64)
-    assert settings().document_embedding == EmbeddingSpec("other", 64)
-    assert settings().student_embedding == EmbeddingSpec("hashing-words-v1", 256)
+    assert settings().document_embedding == EmbeddingSpec(SEMANTIC_MODEL, 300)
+    configure(DOCUMENT_EMBEDDING_MODEL=HASHING_MODEL, DOCUMENT_EMBEDDING_DIMENSIONS=64)
+    assert settings().document_embedding == EmbeddingSpec(HASHING_MODEL, 64)
+    assert settings().student_embedding == EmbeddingSpec(SEMANTIC_MODEL, 256)
     documents = embedder(settings().document_embedding)
     assert documents.embed_batch([TEXT]).shape == (1, 64)

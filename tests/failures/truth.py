@@ -64,11 +64,11 @@ def assert_nothing_is_half_written() -> None:
 def _assert_vectors_belong_to_their_texts(
     texts: dict[str, str], stored: dict[str, NDArray[np.float32]]
 ) -> None:
-    """By the hashing embedder, or as the tests' provider would answer, without asking it again."""
+    """By the model of this machine, or as the tests' provider would answer without being asked."""
     for key, text in texts.items():
         vector = (
             embedder(settings().student_embedding).embed_batch([text])[0]
-            if settings().embedder == "hashing"
+            if settings().embedder == "local"
             else vector_of(text, settings().embedding_dimensions)
         )
         np.testing.assert_allclose(stored[key], vector, atol=1e-6, err_msg=key)

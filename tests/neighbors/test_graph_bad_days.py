@@ -20,6 +20,7 @@ from tests.graph import (
 )
 from workers.core.settings import settings
 from workers.core.stores import connect, connection, transaction
+from workers.core.vocabulary import HASHING_MODEL
 from workers.jobs.runs import RunKind, cancel_run, create_run, find_waiting, leased_run, read_run
 from workers.neighbors import update
 from workers.neighbors.changes import prune_changes, turn
@@ -191,7 +192,7 @@ def test_a_stalled_process_loses_the_turn(stores: None, monkeypatch: pytest.Monk
 
 
 def switch_model(monkeypatch: pytest.MonkeyPatch, batch_size: int) -> None:
-    monkeypatch.setenv("EMBEDDING_MODEL", "a-new-model")
+    monkeypatch.setenv("EMBEDDING_MODEL", HASHING_MODEL)
     monkeypatch.setenv("NEIGHBOR_BATCH_SIZE", str(batch_size))
     settings.cache_clear()
     update.forget_graph()

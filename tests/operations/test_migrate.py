@@ -14,7 +14,7 @@ from psycopg import sql
 
 from workers.core.errors import MigrationError
 from workers.core.queries import SQL_DIR
-from workers.core.vocabulary import HASHING_MODEL
+from workers.core.vocabulary import SEMANTIC_MODEL
 from workers.neighbors.hnsw_index import index_vectors
 from workers.operations.migrate import migrate
 
@@ -132,7 +132,7 @@ def store_vectors(conn: psycopg.Connection, count: int) -> None:
     conn.execute(
         "INSERT INTO student_embeddings (student_id, model, dimensions, content_hash, vec)"
         " SELECT student_id, %s, 256, sha256('x'), array_fill(1, ARRAY[256])::vector FROM students",
-        (HASHING_MODEL,),
+        (SEMANTIC_MODEL,),
     )
 
 

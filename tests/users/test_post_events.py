@@ -24,7 +24,7 @@ from tests.platform import (
 from tests.processes import eventually
 from tests.work_off import work_off
 from workers.core.stores import connection
-from workers.core.vocabulary import Kind
+from workers.core.vocabulary import HASHING_MODEL, Kind
 from workers.ingest.record import record_events
 from workers.users.recommend import recommend_posts
 from workers.users.refresh_posts import refresh_posts
@@ -228,14 +228,14 @@ def test_another_model_reaches_posts_at_night_and_their_users_with_the_next_run(
     record(acted("U", "P"))
     recompute_all()
     assert refresh_posts() == 0
-    configure(POST_EMBEDDING_MODEL="another")
+    configure(POST_EMBEDDING_MODEL=HASHING_MODEL)
     assert recommend_posts("U", 5).based_on == "cold_start"
     assert refresh_posts() == 2
     work_off(find_due(POST))
-    assert rows("SELECT DISTINCT model FROM post_embeddings") == [("another",)]
+    assert rows("SELECT DISTINCT model FROM post_embeddings") == [(HASHING_MODEL,)]
     assert stale(USER) == {"U"}
     recompute_all()
-    assert rows("SELECT model_version FROM user_embeddings") == [("another",)]
+    assert rows("SELECT model_version FROM user_embeddings") == [(HASHING_MODEL,)]
     found = recommend_posts("U", 5)
     assert (found.based_on, [each.post_id for each in found.recommendations]) == (
         "interests",

@@ -18,14 +18,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from workers.core.api_keys import ApiKey, parse_api_keys
 from workers.core.errors import SettingsError
 from workers.core.vocabulary import (
-    HASHING_MODEL,
+    LOCAL_MODELS,
     MIN_SIMILARITY,
     POST_DIMENSIONS,
+    SEMANTIC_MODEL,
     Action,
     Codec,
     EmbeddingSpec,
     Kind,
 )
+from workers.core.wordllama_files import wordllama_files
 
 OPENAI_DEFAULT_MODEL = "text-embedding-3-small"
 
@@ -141,17 +143,33 @@ class Settings(BaseSettings):
             raise ValueError("RECENCY_WEIGHT and ENGAGEMENT_WEIGHT: one must be above 0")
         return self
 
+    @model_validator(mode="after")
+    def _models_can_be_had(self) -> Self:
+        for name, model in (
+            ("EMBEDDING_MODEL", self.model),
+            ("DOCUMENT_EMBEDDING_MODEL", self.document_embedding.model),
+            ("POST_EMBEDDING_MODEL", self.post_embedding.model),
+        ):
+            if model == SEMANTIC_MODEL:
+                wordllama_files()
+            elif self.embedder == "local" and model not in LOCAL_MODELS:
+                raise ValueError(
+                    f"{name}: without OPENAI_API_KEY or OPENAI_BASE_URL it is one of"
+                    f" {', '.join(LOCAL_MODELS)}"
+                )
+        return self
+
     @property
-    def embedder(self) -> Literal["openai", "hashing"]:
-        """The provider when a key or a base URL is given, else the local hashing embedder."""
-        return "openai" if self.openai_api_key or self.openai_base_url else "hashing"
+    def embedder(self) -> Literal["openai", "local"]:
+        """The provider when a key or a base URL is given, else a model on this machine."""
+        return "openai" if self.openai_api_key or self.openai_base_url else "local"
 
     @property
     def model(self) -> str:
         """The embedding model's name as it is stored with each vector."""
         if self.embedding_model:
             return self.embedding_model
-        return OPENAI_DEFAULT_MODEL if self.embedder == "openai" else HASHING_MODEL
+        return OPENAI_DEFAULT_MODEL if self.embedder == "openai" else SEMANTIC_MODEL
 
     @property
     def student_embedding(self) -> EmbeddingSpec:

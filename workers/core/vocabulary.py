@@ -10,6 +10,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 HASHING_MODEL = "hashing-words-v1"
+SEMANTIC_MODEL = "wordllama-256+hashing-words-v1"
+# Models that need no provider.
+LOCAL_MODELS = (SEMANTIC_MODEL, HASHING_MODEL)
 
 # Components of a post's vector, given or made here.
 POST_DIMENSIONS = 384

@@ -1,37 +1,61 @@
-"""Where vectors come from: an OpenAI-compatible endpoint, or hashing on this machine."""
+"""Where vectors come from: an OpenAI-compatible endpoint, or a model on this machine."""
 
 from functools import cache
 
 import structlog
 
+from workers.core.errors import ProviderDeniedError
 from workers.core.settings import settings
-from workers.core.vocabulary import HASHING_MODEL, EmbeddingSpec
-from workers.embedding.embedder import Embedder
+from workers.core.vocabulary import HASHING_MODEL, SEMANTIC_MODEL, EmbeddingSpec
+from workers.embedding.embedder import Embedder, Embeddings
 
 log = structlog.get_logger()
 
 
+class AbsentProvider:
+    """Stands for a model of a provider that vectors were made with and that was taken away."""
+
+    def __init__(self, spec: EmbeddingSpec) -> None:
+        self.model = spec.model
+        self.dimensions = spec.dimensions
+
+    def embed_batch(self, texts: list[str]) -> Embeddings:
+        """Deny every text: another model's vectors could not be compared with those there are."""
+        raise ProviderDeniedError(
+            f"{self.model} needs OPENAI_API_KEY or OPENAI_BASE_URL, for {len(texts)} texts"
+        )
+
+
 @cache
 def embedder(spec: EmbeddingSpec) -> Embedder:
-    """The process's embedder of these vectors; the settings choose the provider."""
-    config = settings()
-    # Vectors that were hashed stay comparable with texts of today after a provider was chosen.
-    chosen = "hashing" if spec.model == HASHING_MODEL else config.embedder
+    """The process's embedder of these vectors.
+
+    A local model stays local also after a provider was chosen: its vectors stay comparable with
+    texts of today.
+    """
+    found = _choose(spec)
     log.info(
         "embedder_chosen",
-        embedder=chosen,
+        embedder=type(found).__name__,
         model=spec.model,
         dimensions=spec.dimensions,
-        reason="OPENAI_API_KEY or OPENAI_BASE_URL is set"
-        if config.embedder == "openai"
-        else "no OPENAI_API_KEY and no OPENAI_BASE_URL",
     )
-    # Imported when chosen: the client takes 30 MB and a third of a second in each of the processes,
-    # and most of them embed nothing.
-    if chosen == "openai":
+    return found
+
+
+def _choose(spec: EmbeddingSpec) -> Embedder:
+    # Imported when chosen: the provider's client takes 30 MB and a third of a second in each of the
+    # processes, the tokenizer nearly as much, and most of them embed nothing.
+    if spec.model == HASHING_MODEL:
+        from workers.embedding.hashing import HashingEmbedder  # noqa: PLC0415  # see above
+
+        return HashingEmbedder(spec)
+    if spec.model == SEMANTIC_MODEL:
+        from workers.embedding.semantic import SemanticEmbedder  # noqa: PLC0415  # see above
+
+        return SemanticEmbedder(spec)
+    if settings().embedder == "openai":
         from workers.embedding.openai import OpenAIEmbedder  # noqa: PLC0415  # see above
 
-        return OpenAIEmbedder(config, spec)
-    from workers.embedding.hashing import HashingEmbedder  # noqa: PLC0415  # see above
-
-    return HashingEmbedder(spec)
+        return OpenAIEmbedder(settings(), spec)
+    return AbsentProvider(spec)
