@@ -22,6 +22,11 @@ WORKERS = {
 }
 
 
+def about_students(notifications: Iterable[Notification]) -> list[Notification]:
+    """Those that are not about a book's own vector, for tests that count what students cost."""
+    return [each for each in notifications if each.kind is not Kind.book_embedding]
+
+
 def work_off(notifications: Iterable[Notification]) -> list[Notification]:
     """Run a worker for each notification and those that follow; returns all of them in order."""
     waiting, ran = deque(notifications), []

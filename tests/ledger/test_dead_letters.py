@@ -14,7 +14,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.facts import change
 from tests.jobs.test_queues import bury
 from tests.library import book, checkout, ledger, rows
-from tests.work_off import work_off
+from tests.work_off import about_students, work_off
 from workers.core.vocabulary import Kind
 from workers.ingest.events import BookChanged
 from workers.ingest.record import record_events
@@ -28,7 +28,8 @@ def dead(client: TestClient, embeddings_server: EmbeddingsServer) -> TestClient:
     """Three students whose text the provider refuses, and one whose attempts are over."""
     embeddings_server.refused.add("Title of")
     for n in range(3):
-        work_off(record_events([checkout(f"S{n}", f"B{n}"), named(n)]).notifications)
+        recorded = record_events([checkout(f"S{n}", f"B{n}"), named(n)])
+        work_off(about_students(recorded.notifications))
     work_off(record_events([checkout("S9", "B9")]).notifications)
     assert [each[0] for each in ledger(Kind.student_embedding, "error").values()].count(None) == 1
     embeddings_server.refused.clear()

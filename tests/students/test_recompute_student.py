@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.embeddings_server import EmbeddingsServer, vector_of
+from tests.facts import stale
 from tests.library import (
     book,
     books,
@@ -18,7 +19,7 @@ from tests.library import (
     student,
     student_deleted,
 )
-from tests.work_off import work_off
+from tests.work_off import about_students, work_off
 from workers.core.settings import settings
 from workers.core.vocabulary import EmbeddingSpec, Kind
 from workers.embedding.content_hash import content_hash
@@ -52,9 +53,9 @@ def embedded(student_id: str) -> tuple[str, int, bytes, np.ndarray, UUID | None]
 
 
 def stored(*events: Event) -> UUID:
-    """Record events and let the workers finish; the id of the last one."""
+    """Record events and let the students' workers finish; the id of the last one."""
     recorded = record_events(events)
-    work_off(recorded.notifications)
+    work_off(about_students(recorded.notifications))
     return recorded.event_ids[-1]
 
 
@@ -215,8 +216,13 @@ def test_a_changed_book_costs_inputs_only_for_readers_whose_text_changes(
     embeddings_server.requests.clear()
     # For "many" it is the oldest of twenty books: neither its title nor its share is in the text.
     event_id = stored(book("B19", "Renamed", genre=["poetry"], reading_level=2.0))
-    stale = {key for (key,) in rows("SELECT key FROM effects WHERE event_id = %s", event_id)}
-    assert stale == {"many", "few"}
+    readers = {
+        key
+        for (key,) in rows(
+            "SELECT key FROM effects WHERE event_id = %s AND kind = %s", event_id, EMBEDDING
+        )
+    }
+    assert readers == {"many", "few"}
     assert [text.splitlines()[-1] for text in embeddings_server.inputs] == ["Renamed. poetry."]
     stored(book("B19", "Renamed", genre=["poetry"], reading_level=2.0, page_count=99))
     assert len(embeddings_server.inputs) == 1
@@ -237,7 +243,7 @@ def test_a_student_deleted_while_being_embedded_leaves_nothing_and_is_no_error(
     assert len(embeddings_server.inputs) == 2
     for table in ("students", "student_embeddings", "student_profiles", "checkouts"):
         assert rows(f"SELECT student_id FROM {table}") == [("S2",)]  # names above
-    assert rows("SELECT DISTINCT key FROM freshness") == [("S2",)]
+    assert set(ledger(EMBEDDING, "wanted")) == {"S2"}
     assert rows("SELECT DISTINCT key, error FROM attempts") == [("S2", None)]
 
 
@@ -287,7 +293,8 @@ def test_another_model_or_dimension_embeds_again_and_compares_only_its_own_vecto
         work_off([Notification(EMBEDDING, "S5")])
         assert len(embeddings_server.inputs) == 6
         assert len(read_neighbors("S5").neighbors) == 5
-        assert rows("SELECT key, error FROM freshness WHERE wanted > done") == []
+        assert set(ledger(EMBEDDING, "error").values()) == {(None,)}
+        assert stale() == stale(NEIGHBORS) == set()
 
 
 def test_a_thousand_checkouts_cost_no_more_than_their_texts_and_again_nothing(
