@@ -69,7 +69,7 @@ def database_url(template_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     template = urlsplit(template_url).path[1:]
     with psycopg.connect(admin_url, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )

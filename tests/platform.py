@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.facts import fact, record, rows, stale
+from tests.library import fact, record, rows, stale
 from tests.work_off import work_off
 from workers.core.vocabulary import POST_DIMENSIONS, Kind
 from workers.ingest.events import Event

@@ -1,6 +1,6 @@
 """What the database does of its own accord when something is stored: a fault, or interference."""
 
-from tests.facts import change
+from tests.library import change
 
 
 def on_insert(table: str, statement: str, *, only: str | None = None) -> None:

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from api import OPERATIONS, app
 from routes.http import access
 from routes.http.operations import Operation
-from tests.facts import stored
+from tests.library import stored
 from workers.core.api_keys import Role
 
 SECRETS = {role: f"the {role.name} key" for role in Role}

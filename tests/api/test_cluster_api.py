@@ -5,7 +5,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from tests.facts import all_fresh, borrowed, change, record, student
+from tests.library import all_fresh, borrowed, change, record, student
 from workers.core.vocabulary import Kind
 from workers.students.recompute import recompute_student
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from starlette.testclient import TestClient
 
-from tests.facts import DAY, loans, rows, stale, stored
+from tests.library import DAY, loans, rows, stale, stored
 
 STUDENT = {"event_type": "student_added", "student_id": "S1"}
 BOOK = {"event_type": "book_added", "book_id": "B1", "title": "One"}

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from tests.facts import borrowed, loans, record, rows, stale, stored
+from tests.library import borrowed, loans, record, rows, stale, stored
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 STUDENTS = "student_id,grade_level,age,homeroom_teacher,prior_year_reading_score,lunch_period"

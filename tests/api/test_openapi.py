@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from api import OPERATIONS
 from routes.api.events import BODY as EVENTS
-from tests.facts import borrowed, change, fact, record, student
+from tests.library import borrowed, change, fact, record, student
 from tests.platform import acted, recompute_all
 from tests.work_off import work_off
 from workers.students.recompute import recompute_student

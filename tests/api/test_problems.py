@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from actors.broker import broker
 from api import OPERATIONS, app
 from embedded.ports import free_port
-from tests.facts import change, rows, stale
+from tests.library import change, rows, stale
 from workers.core.stores import close_stores, open_stores, stores
 
 EVENT = {"event_type": "student_added", "student_id": "S1"}

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from starlette.testclient import TestClient
 
-from tests.facts import all_fresh, borrowed, change, fact, record, rows, stale, student
+from tests.library import all_fresh, borrowed, change, fact, record, rows, stale, student
 from workers.students.recompute import recompute_student
 
 NEVER = {"fresh": False, "stale_since": None, "updated_at": None, "last_event": None, "error": None}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from tests.facts import change, record, rows
+from tests.library import change, record, rows
 from tests.platform import (
     acted,
     axis,

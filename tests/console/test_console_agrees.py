@@ -11,7 +11,7 @@ from dramatiq import Message
 from starlette.testclient import TestClient
 
 from actors import broker, check_neighbors, recompute_student
-from tests.facts import borrowed, change, record, rows
+from tests.library import borrowed, change, record, rows
 from workers.core.stores import stores
 from workers.core.vocabulary import Kind
 

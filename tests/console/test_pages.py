@@ -18,7 +18,7 @@ from routes.console.views import PAGES
 from routes.http import access
 from tests.api.test_access import API_KEYS, SECRETS
 from tests.collection import Documents, work_run
-from tests.facts import borrowed, change, fact, record, rows
+from tests.library import borrowed, change, fact, record, rows
 from tests.platform import acted, posts, recompute_all
 from tests.work_off import work_off
 from workers.core.api_keys import Role

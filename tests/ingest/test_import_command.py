@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.facts import rows
+from tests.library import rows
 
 ROOT = Path(__file__).parents[2]
 STUDENTS = "student_id,grade_level,age,homeroom_teacher,prior_year_reading_score,lunch_period"

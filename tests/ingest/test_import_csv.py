@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.facts import all_fresh, borrowed, loans, record, rows, stale, stored
+from tests.library import all_fresh, borrowed, loans, record, rows, stale, stored
 from workers.core.errors import CsvFormatError
 from workers.ingest.csv_import import CsvError, ImportReport, Table, import_csv
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.facts import (
+from tests.library import (
     DAY,
     all_fresh,
     book,

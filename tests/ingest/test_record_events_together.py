@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.facts import (
+from tests.library import (
     all_fresh,
     book,
     borrowed,
@@ -133,7 +133,7 @@ def test_a_list_does_what_its_events_do_one_by_one(
     ],
 )
 def test_a_list_without_changes_taken_back_makes_the_same_stale(events: list[Event]) -> None:
-    before = [borrowed("S3", "B1"), book("B1", "Zero")]
+    before: list[Event] = [borrowed("S3", "B1"), book("B1", "Zero")]
     begin(before)
     for event in events:
         record(event)
@@ -265,7 +265,7 @@ def test_two_overlapping_lists_at_once_lose_nothing(seed: int) -> None:
         gate.wait()
         return record_events(events)
 
-    ahead = [
+    ahead: list[Event] = [
         event
         for student_id, book_id in zip(students, books, strict=True)
         for event in (
@@ -274,7 +274,7 @@ def test_two_overlapping_lists_at_once_lose_nothing(seed: int) -> None:
             borrowed(student_id, book_id, checkout_id=f"C-{student_id}", student_rating=5),
         )
     ]
-    backwards = [
+    backwards: list[Event] = [
         event
         for student_id, book_id in zip(reversed(students), reversed(books), strict=True)
         for event in (

@@ -11,9 +11,8 @@ from actors import broker
 from actors import recompute_student as recompute_student_actor
 from actors.middleware.metrics import KeepTraceback
 from tests.embeddings_server import EmbeddingsServer
-from tests.facts import change
 from tests.jobs.test_queues import bury
-from tests.library import book, checkout, ledger, rows
+from tests.library import book, change, checkout, ledger, rows
 from tests.work_off import about_students, work_off
 from workers.core.vocabulary import Kind
 from workers.ingest.events import BookChanged

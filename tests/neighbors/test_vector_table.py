@@ -5,8 +5,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.facts import rows
 from tests.graph import clustered, drain, raise_neighbors, store_vectors
+from tests.library import rows
 from workers.core.settings import settings
 from workers.core.stores import connect, connection, transaction
 from workers.neighbors.hnsw_index import index_is_ready, index_vectors

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from tests.facts import fact, record, rows, stale
+from tests.library import fact, record, rows, stale
 from tests.platform import (
     acted,
     axis,

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.facts import change, record, rows, stale
+from tests.library import change, record, rows, stale
 from tests.platform import (
     acted,
     assert_interests,

@@ -7,7 +7,7 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from tests.facts import change, record, stale
+from tests.library import change, record, stale
 from tests.platform import acted, axis, interests, posts, recompute_all, request, user_deleted
 from tests.work_off import work_off
 from workers.core.errors import UnknownKeyError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tests.facts import change, record, rows
+from tests.library import change, record, rows
 from tests.platform import (
     acted,
     assert_interests,
