@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tests.embeddings_server import EmbeddingsServer, vector_of
-from tests.facts import all_fresh, book, borrowed, fact, record, rows, stale
-from tests.library import ledger
+from tests.library import all_fresh, book, borrowed, fact, ledger, record, rows, stale
 from tests.work_off import work_off
 from workers.books.vectors import recompute_book, refresh_books
 from workers.core.stores import connection
