@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tests.embeddings_server import EmbeddingsServer, vector_of
-from tests.facts import stale
 from tests.library import (
     book,
     books,
@@ -16,6 +15,7 @@ from tests.library import (
     checkout,
     ledger,
     rows,
+    stale,
     student,
     student_deleted,
 )
