@@ -9,7 +9,7 @@ SHELL := bash
 # For what runs, for example: make soak ARGS="--seconds 60 --seed 7", make test ARGS=tests/jobs
 ARGS ?=
 
-.PHONY: run test check setup bench bench-documents-1m screenshots soak lint format lock
+.PHONY: run test check setup bench bench-documents-1m screenshots docs soak lint format lock
 
 run: $(READY)
 	@exec $(BIN)/python -m embedded
@@ -35,6 +35,10 @@ bench-documents-1m: $(READY)
 
 screenshots: $(READY)
 	SCREENSHOTS=docs/operations/images $(BIN)/python -m pytest tests/console/test_console_in_browser.py
+
+# The tables of the docs that are made from code.
+docs: $(READY)
+	$(BIN)/python -m scripts.write_docs
 
 soak: $(READY)
 	$(BIN)/python -m tests.failures.soak $(ARGS)

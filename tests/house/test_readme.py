@@ -22,10 +22,12 @@ from embedded.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+API = ROOT / "docs" / "api.md"
+SETTINGS = ROOT / "docs" / "settings.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
 CONSOLE = ROOT / "docs" / "operations" / "console.md"
-PAGES = (README, ARCHITECTURE, RELIABILITY, CONSOLE)
+PAGES = (README, API, SETTINGS, ARCHITECTURE, RELIABILITY, CONSOLE)
 
 WRITTEN_PORT = 8000
 START_SECONDS = 120
@@ -97,7 +99,12 @@ def shape(text: str, written_ids: set[str]) -> str:
     return re.sub(r"\b[0-9a-f]{64}\b", "(64 hex digits)", text).strip()
 
 
-EXAMPLES = [example for block in blocks(README, "console") for example in read_examples(block)]
+EXAMPLES = [
+    example
+    for page in (README, API)
+    for block in blocks(page, "console")
+    for example in read_examples(block)
+]
 WRITTEN_IDS = {found for example in EXAMPLES for found in UUID.findall(example.command)}
 
 
@@ -171,7 +178,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         yield clone
 
 
-def test_every_command_of_the_readme_prints_what_the_readme_says(clone: Clone) -> None:
+def test_every_command_of_the_readme_and_the_api_page_prints_what_they_say(clone: Clone) -> None:
     assert len(EXAMPLES) >= 10
     for example in EXAMPLES:
         expected = shape(example.output, WRITTEN_IDS)
@@ -199,28 +206,8 @@ def test_a_key_made_as_the_readme_says_is_accepted(clone: Clone) -> None:
     assert key.digest == hashlib.sha256(lines["key"].encode()).hexdigest()
 
 
-def test_the_configuration_table_has_every_setting_with_its_default_and_nothing_else() -> None:
-    from workers.core.settings import Settings
-
-    def default(name: str) -> str:
-        field = Settings.model_fields[name]
-        if field.is_required():
-            return "required"
-        return f"`{field.default}`" if field.default not in (None, (), {}) else "unset"
-
-    written = {row[0].strip("`"): row[1] for row in table(README, "Variable") if len(row) == 4}
-    assert written == {name.upper(): default(name) for name in Settings.model_fields}
-
-
-def test_units_of_the_configuration_table_are_those_of_the_names() -> None:
-    units = {"SECONDS": "seconds", "S": "seconds", "DAYS": "days"}
-    for name, _, unit, _ in (row for row in table(README, "Variable") if len(row) == 4):
-        ending = name.strip("`").rpartition("_")[2]
-        assert units.get(ending, unit) == unit, name
-
-
 def variables_of_processes() -> list[str]:
-    return [row[0].strip("`") for row in table(README, "Variable") if len(row) == 3]
+    return [row[0].strip("`") for row in table(SETTINGS, "Variable") if len(row) == 3]
 
 
 def test_variables_of_the_processes_are_read_somewhere() -> None:
@@ -230,28 +217,6 @@ def test_variables_of_the_processes_are_read_somewhere() -> None:
     names = variables_of_processes()
     assert names
     assert [name for name in names if not re.search(rf"\b{name}\b", sources)] == []
-
-
-def test_the_table_of_operations_is_the_one_of_the_api() -> None:
-    from api import OPERATIONS
-
-    assert [(row[0], row[1], row[2]) for row in table(README, "Operation")] == [
-        (
-            f"`{operation.method} {operation.path}`",
-            operation.role.name if operation.role else "none",
-            operation.summary,
-        )
-        for operation in OPERATIONS
-    ]
-
-
-def test_the_event_types_of_the_readme_are_those_that_are_accepted() -> None:
-    from workers.ingest.events import EVENT
-
-    written = re.search(r"Event types: (.*)\.$", README.read_text(), re.MULTILINE)
-    assert written is not None
-    accepted = EVENT.json_schema()["discriminator"]["mapping"]
-    assert sorted(re.findall(r"`(\w+)`", written[1])) == sorted(accepted)
 
 
 def test_the_ledgers_columns_are_those_of_the_architecture_page(template_url: str) -> None:

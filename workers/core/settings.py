@@ -1,29 +1,28 @@
-"""Settings: typed, read once from the environment, units in the names."""
+"""Settings: read once from the environment, checked as a whole, with what follows from them."""
 
 from functools import cache
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    Field,
-    MongoDsn,
-    PostgresDsn,
-    RedisDsn,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from workers.core.api_keys import ApiKey, parse_api_keys
+from workers.core.api_keys import parse_api_keys
 from workers.core.errors import SettingsError
+from workers.core.variables import (
+    BookVariables,
+    DocumentVariables,
+    EmbeddingVariables,
+    JobVariables,
+    NeighborVariables,
+    StoreVariables,
+    UserVariables,
+)
 from workers.core.vocabulary import (
     LOCAL_MODELS,
     MIN_SIMILARITY,
     POST_DIMENSIONS,
     SEMANTIC_MODEL,
     Action,
-    Codec,
     EmbeddingSpec,
     Kind,
 )
@@ -32,84 +31,19 @@ from workers.core.wordllama_files import wordllama_files
 OPENAI_DEFAULT_MODEL = "text-embedding-3-small"
 
 
-class Settings(BaseSettings):
-    """One field per environment variable of the same name in capitals; empty means unset."""
+# Pydantic takes the fields of the last one first.
+class Settings(
+    JobVariables,
+    UserVariables,
+    DocumentVariables,
+    BookVariables,
+    NeighborVariables,
+    EmbeddingVariables,
+    StoreVariables,
+):
+    """All variables of workers/core/variables.py; an empty one is unset."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
-
-    kinfold_env: Literal["development", "production"] = "development"
-    api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
-
-    database_url: PostgresDsn
-    redis_url: RedisDsn
-    store_redis_url: RedisDsn | None = None
-    mongo_url: MongoDsn | None = None
-    mongo_database: str = "search-engine"
-    mongo_collection: str = "documents"
-    postgres_pool_size: int = Field(default=5, ge=4, le=100)
-
-    openai_api_key: SecretStr | None = None
-    openai_base_url: str | None = None
-    embedding_model: str | None = None
-    embedding_dimensions: int = Field(default=1536, ge=8, le=4000)
-    document_embedding_model: str | None = None
-    document_embedding_dimensions: int = Field(default=300, ge=8, le=4000)
-    post_embedding_model: str | None = None
-    embedding_batch_size: int = Field(default=50, ge=1, le=2048)
-    embedding_timeout_s: float = Field(default=20, gt=0)
-    embedding_requests_per_minute: int = Field(default=3000, ge=1)
-    embedding_tokens_per_minute: int = Field(default=1_000_000, ge=10_000)
-
-    half_life_days: float = Field(default=30, gt=0)
-    max_neighbors: int = Field(default=15, ge=1, le=200)
-    similarity_threshold: float = Field(default=0.1, ge=0, le=1)
-    neighbor_slack: int = Field(default=10, ge=0, le=200)
-    neighbor_batch_size: int = Field(default=500, ge=1, le=1000)
-    exact_search_max_students: int = Field(default=25_000, ge=0)
-    sketch_search_max_students: int = Field(default=200_000, ge=0)
-    rebuild_block_rows: int = Field(default=8192, ge=1, le=100_000)
-
-    document_codec: Codec = Codec.int8
-    document_batch_size: int = Field(default=1000, ge=1, le=10_000)
-    document_batches_under_way: int = Field(default=16, ge=1, le=1000)
-    document_ttl_days: int = Field(default=30, ge=1, le=3650)
-    document_overlap_seconds: float = Field(default=300, ge=0)
-    document_version_grace_days: float = Field(default=7, ge=0)
-    document_staleness_limit_seconds: float = Field(default=86_400, gt=0)
-    user_batch_size: int = Field(default=2000, ge=1, le=10_000)
-    look_back_days: float = Field(default=30, gt=0, le=36_500)
-    min_interactions: int = Field(default=1, ge=1)
-    view_weight: float = Field(default=1, ge=0, le=1000)
-    like_weight: float = Field(default=5, ge=0, le=1000)
-    comment_weight: float = Field(default=8, ge=0, le=1000)
-    bookmark_weight: float = Field(default=7, ge=0, le=1000)
-    share_weight: float = Field(default=10, ge=0, le=1000)
-    hide_weight: float = Field(default=0, ge=-1000, le=0)
-    dislike_weight: float = Field(default=0, ge=-1000, le=0)
-    action_half_life_days: float | None = Field(default=None, gt=0)
-    post_weight_cap: float | None = Field(default=None, gt=0)
-    user_cache_days: float = Field(default=7, gt=0)
-
-    recommendation_max_books: int = Field(default=20_000, ge=10, le=40_000)
-    recommendation_candidates: int = Field(default=200, ge=1, le=1000)
-    similarity_weight: float = Field(default=0.7, ge=0, le=1)
-    recency_weight: float = Field(default=0.2, ge=0, le=1)
-    engagement_weight: float = Field(default=0.1, ge=0, le=1)
-    recency_half_life_days: float = Field(default=7, gt=0)
-
-    lease_seconds: float = Field(default=120, gt=0)
-    max_attempts: int = Field(default=5, ge=1)
-    retry_base_seconds: float = Field(default=2, ge=0)
-    retry_max_seconds: float = Field(default=600, ge=0)
-    reconcile_interval_seconds: float = Field(default=5, gt=0)
-    resend_after_seconds: float = Field(default=10, gt=0)
-
-    freshness_limit_seconds: float = Field(default=60, gt=0)
-    user_freshness_limit_seconds: float = Field(default=9000, gt=0)
-    freshness_limits: Annotated[dict[str, float], NoDecode] = {}
-    embedding_usd_per_million_tokens: float | None = Field(default=None, ge=0)
-    otel_exporter_otlp_endpoint: str | None = None
-    history_days: int = Field(default=90, ge=1)
 
     @model_validator(mode="before")
     @classmethod
