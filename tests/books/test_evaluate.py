@@ -16,6 +16,7 @@ from workers.books.history import History
 from workers.books.loans import Loans, hold_out_newest, make_loans, number_loans, split_in_time
 from workers.books.model import most_borrowed, solve_model
 from workers.books.quality_table import quality_table
+from workers.books.score import DEFAULT_WEIGHTS
 from workers.books.tuning import DEFAULT_RIDGE, choose_model, choose_weights, top
 
 STUDENTS, BOOKS = 150, 60
@@ -140,12 +141,14 @@ def test_a_few_readers_choose_nothing() -> None:
     assert (choice.ridge, choice.half_life, choice.tried) == (DEFAULT_RIDGE, 10.0, ())
 
 
-def test_the_defaults_stay_unless_another_choice_is_better_by_more_than_chance() -> None:
+def test_of_choices_that_are_as_good_within_chance_the_nearest_to_the_defaults_is_taken() -> None:
     rng = np.random.default_rng(0)
     default = rng.random(200)
-    found = {"default": default, "chance": default + rng.normal(0.001, 0.2, 200)}
-    assert tuning._best(found, "default") == "default"
-    assert tuning._best({**found, "better": default + 0.1}, "default") == "better"
+    found = {0: default, 1: default + rng.normal(0.001, 0.2, 200)}
+    assert tuning.nearest_of_the_best(found, float) == 0
+    better = default + 0.1
+    found |= {2: better, 3: better + rng.normal(0.001, 0.2, 200)}
+    assert tuning.nearest_of_the_best(found, float) == 2
 
 
 def test_weights_are_chosen_for_what_foresees_loans() -> None:
@@ -161,7 +164,8 @@ def test_weights_are_chosen_for_what_foresees_loans() -> None:
         histories_of(split.known, 10),
     )
     chosen = choose_weights(replace(choose_model(split), ridge=10), as_of, split)
-    assert chosen.weights.readers > 0.5 > chosen.weights.content
+    assert chosen.weights.readers > DEFAULT_WEIGHTS.readers
+    assert chosen.weights.content < DEFAULT_WEIGHTS.content
     assert len([tried for tried in chosen.tried if tried.weights]) >= 286
 
 

@@ -124,12 +124,13 @@ def _with_arrivals(
     for place in range(ARRIVAL_EVERY - 1, limit, ARRIVAL_EVERY):
         if place > len(books) or (fit[books[place + 1 - ARRIVAL_EVERY : place + 1]] > 0).any():
             continue
-        shown = books[:place] + books[place + 1 :]
-        free = fit * ~_full(shown, catalog, caps)
-        free[books] = 0
+        # The last of a full list makes room.
+        kept = books[: limit - 1]
+        free = fit * ~_full(kept, catalog, caps)
+        free[kept] = 0
         best = int(np.argmax(free))
         if free[best] > 0:
-            books[place : place + 1] = [best]
+            books = [*kept[:place], best, *kept[place:]]
             arrivals.add(best)
     capped = {row: rule for row, rule in chosen.capped.items() if row not in arrivals}
     return Selection(books, frozenset(arrivals), capped)

@@ -1,6 +1,6 @@
 """Choose λ, the half-life and the weights of the terms on an earlier window, never on the test."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
@@ -51,8 +51,8 @@ class Tried:
 class Choice:
     """What was chosen, and what it was chosen from.
 
-    The defaults stay unless another choice beats them by more than chance: the 95 % interval of
-    the paired difference must not hold 0.
+    Of all choices that the best one does not beat by more than chance it is the one nearest to the
+    defaults: few readers would choose by luck, and another way every night.
     """
 
     ridge: float = DEFAULT_RIDGE
@@ -83,7 +83,10 @@ def choose_model(
             scorer = ease_alone(weights, histories[half_life])
             lists = best_lists(scorer, split, readers, 10)
             found[ridge, half_life] = quality.ndcg(lists, split.relevant[readers])
-    ridge, half_life = _best(found, (DEFAULT_RIDGE, HALF_LIFE_LOANS))
+    default = np.log([DEFAULT_RIDGE, HALF_LIFE_LOANS])
+    ridge, half_life = nearest_of_the_best(
+        found, lambda way: float(np.abs(np.log(way) - default).sum())
+    )
     tried = [Tried(*key, None, float(np.nanmean(values))) for key, values in found.items()]
     return Choice(ridge, half_life, tried=tuple(tried))
 
@@ -109,7 +112,7 @@ def choose_weights(choice: Choice, library: AsOf, split: Split) -> Choice:
                     total += np.float32(weight) * term
             gathered[way].append(quality.ndcg(top(total, unread, 10), relevant))
     found = {way: np.concatenate(values) for way, values in gathered.items()}
-    chosen = _best(found, named)
+    chosen = nearest_of_the_best(found, lambda way: float(np.abs(np.subtract(way, named)).sum()))
     best = replace(choice.weights, **dict(zip(CHOSEN_TERMS, chosen, strict=True)))
     tried = [
         Tried(
@@ -144,6 +147,21 @@ def top(scores: Floats, allowed: npt.NDArray[np.bool_], k: int) -> Ints:
     return lists
 
 
+def nearest_of_the_best(found: Mapping[Key, Doubles], distance: Callable[[Key], float]) -> Key:
+    """Choose a key by its readers' figures: the nearest of those as good as the best within chance.
+
+    As good means that the 95 % interval of the paired difference to the best mean holds 0.
+    """
+    means = {key: float(np.nanmean(values)) for key, values in found.items()}
+    best = found[max(means, key=lambda key: means[key])]
+    good = []
+    for key, values in found.items():
+        behind = (best - values)[~np.isnan(best)]
+        if behind.mean() <= 1.96 * behind.std() / np.sqrt(len(behind)):
+            good.append(key)
+    return min(good, key=lambda key: (round(distance(key), 9), -means[key]))
+
+
 def sampled(readers: Ints, most: int = TUNING_READERS) -> Ints:
     """Draw readers, the same ones each time, if there are more than `most`."""
     if len(readers) <= most:
@@ -158,11 +176,6 @@ def _terms(
     students = [library.students[reader] for reader in readers]
     scores = score_books(library.books, students, unread, DEFAULT_WEIGHTS)
     return [scores.terms.get(name) for name in CHOSEN_TERMS], unread
-
-
-def _best(found: dict[Key, Doubles], default: Key) -> Key:
-    best = max(found, key=lambda key: float(np.nanmean(found[key])))
-    return best if quality.bootstrap(found[best], found[default]).low > 0 else default
 
 
 def _shares(parts: int, whole: int) -> Iterator[tuple[float, ...]]:
