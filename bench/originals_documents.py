@@ -5,7 +5,7 @@ import time
 
 from workers.core.settings import settings
 from workers.core.stores import stores
-from workers.documents.source import documents_between, ids_after
+from workers.documents.source import Unreadable, documents_between, ids_after
 from workers.embedding.embedders import embedder
 
 TTL_S = 30 * 86_400
@@ -17,6 +17,7 @@ def naive_rate(count: int) -> float:
     last = ids_after("", count)[-1]
     started = time.perf_counter()
     for row in documents_between(None, last):
+        assert not isinstance(row, Unreadable)
         (vector,) = chosen.embed_batch([f"{row['title']} {row['body']}"[:5000]])
         value = {"emb": [float(component) for component in vector], "dim": len(vector)}
         text = json.dumps(value | {"ver": "naive", "ts": time.time()})

@@ -55,9 +55,9 @@ class EmbeddingsServer:
     """What the server at `url` has been asked, and what it is to do about it.
 
     `requests` holds the inputs of every request in order, also of those that were answered with
-    a fault. A request with a text that contains one of `refused` is answered with 400, one of
-    `breaking` with 500. `api_key` is the only one accepted, if it is set. `before_answer` is
-    called with the inputs of each request before its answer is sent.
+    a fault. A request with a text that contains one of `refused` is answered with 400 and
+    `refusal`, one of `breaking` with 500. `api_key` is the only one accepted, if it is set.
+    `before_answer` is called with the inputs of each request before its answer is sent.
     """
 
     url: str
@@ -65,6 +65,7 @@ class EmbeddingsServer:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
     refused: set[str] = field(default_factory=set)
+    refusal: str = "the input was refused by the content filter"
     breaking: set[str] = field(default_factory=set)
     api_key: str | None = None
     before_answer: Callable[[list[str]], object] | None = None
@@ -117,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         if key is not None and self.headers["authorization"] != f"Bearer {key}":
             self._refuse(401, "Incorrect API key provided")
         elif any(mark in text for mark in self.state.refused for text in texts):
-            self._refuse(400, "the input was refused by the content filter")
+            self._refuse(400, self.state.refusal)
         elif any(mark in text for mark in self.state.breaking for text in texts):
             self._refuse(500, "internal error")
         elif fault is not None and fault.kind == "status":

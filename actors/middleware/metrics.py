@@ -10,7 +10,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Middleware
 
 from workers.core.metrics import MESSAGE_DURATION, MESSAGES
-from workers.core.tracebacks import traceback_of
+from workers.core.reasons import traceback_of
 from workers.jobs.queues import keep_traceback
 
 log = structlog.get_logger()

@@ -23,6 +23,8 @@ from workers.core.errors import (
     UnknownKeyError,
     VersionStateError,
 )
+from workers.core.outages import outage_of
+from workers.core.reasons import reason_of
 
 log = structlog.get_logger()
 
@@ -140,10 +142,15 @@ def on_csv_format(request: Request, error: Exception) -> Response:
 
 
 def on_store_down(request: Request, error: Exception) -> Response:
-    """Postgres or Redis does not answer."""
-    log.error("store_down", error=f"{type(error).__name__}: {error}")
+    """Answer what a store did not do: it is down or full, or it gave this statement up."""
+    outage = outage_of(error)
+    if outage is not None:
+        log.error("store_down", error=reason_of(error))
+        return answer(request, Problem(503, f"{outage}; try again later"))
+    # A deadlock or a cancelled statement, for one: nothing of it is stored.
+    log.error("store_failed", error=reason_of(error))
     name = "Redis" if isinstance(error, redis.RedisError) else "Postgres"
-    return answer(request, Problem(503, f"{name} is down; try again later"))
+    return answer(request, Problem(503, f"{name} did not finish this; send it again"))
 
 
 def on_unexpected(request: Request, error: Exception) -> Response:

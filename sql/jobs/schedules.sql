@@ -8,8 +8,10 @@ ON CONFLICT (job) DO UPDATE SET cron = excluded.cron;
 DELETE FROM schedules WHERE job <> ALL(%(jobs)s);
 
 -- name: read_job
--- Whether a job is enabled, and the time after which a slot has not been fired yet.
-SELECT s.enabled, greatest(max(r.slot), s.created_at, s.enabled_at) AS after
+-- Whether a job is enabled, and the time after which a slot has not been fired yet. What somebody
+-- ran by hand is no slot.
+SELECT s.enabled, greatest(max(r.slot) FILTER (WHERE r.asked_by IS NULL), s.created_at, s.enabled_at)
+    AS after
 FROM schedules s LEFT JOIN job_runs r USING (job) WHERE s.job = %(job)s GROUP BY s.job;
 
 -- name: enable_job
@@ -33,17 +35,19 @@ RETURNING firing_id;
 -- name: claim_firing
 -- Take a firing that nobody works on; none while its queue is paused.
 UPDATE job_runs SET
-    state = 'running', started_at = now(), attempts = attempts + 1, worker = %(worker)s
+    state = 'running', started_at = now(), attempts = attempts + 1, worker = %(worker)s,
+    lease_token = %(token)s
 WHERE firing_id = %(firing_id)s AND state = 'queued'
   AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
 RETURNING job;
 
 -- name: end_firing
--- The job has ended, well or not.
+-- The job has ended, well or not; unless the firing has gone to another worker meanwhile.
 UPDATE job_runs SET
     state = CASE WHEN %(error)s::text IS NULL THEN 'done' ELSE 'failed' END,
-    error = %(error)s, traceback = %(traceback)s, finished_at = now()
-WHERE firing_id = %(firing_id)s;
+    error = %(error)s, traceback = %(traceback)s, finished_at = now(), lease_token = NULL
+WHERE firing_id = %(firing_id)s AND lease_token = %(token)s
+RETURNING firing_id;
 
 -- name: hand_over
 -- The job is a run from here on.
@@ -56,7 +60,7 @@ WHERE firing_id = %(firing_id)s;
 UPDATE job_runs f SET
     state = CASE WHEN attempts >= %(max_attempts)s THEN 'failed' ELSE 'queued' END,
     finished_at = CASE WHEN attempts >= %(max_attempts)s THEN now() END,
-    error = %(lost_worker)s, last_sent = '-infinity'
+    error = %(lost_worker)s, last_sent = '-infinity', lease_token = NULL
 WHERE state = 'running' AND started_at < now() - make_interval(secs => %(silent_s)s)
   AND NOT EXISTS (
     SELECT FROM workers w

@@ -112,16 +112,16 @@ WHERE kind = %(kind)s AND key = ANY(%(keys)s) AND lease_token = %(token)s
 RETURNING key;
 
 -- name: fail
--- A failed attempt: back off with the given delay per key, or die after the last one. A key that
+-- A failed attempt: back off with the given delay per key, or die without one. A key that
 -- was marked stale meanwhile does not die: it gets the new chance that a new fact gives to a dead one.
 UPDATE freshness f SET
     error = failed.error,
-    not_before = now() + make_interval(secs => failed.delay_s),
-    dead_at = CASE WHEN failed.last_one AND f.wanted = failed.wanted THEN now() END,
-    attempts = CASE WHEN failed.last_one AND f.wanted > failed.wanted THEN 0 ELSE f.attempts END,
+    not_before = now() + make_interval(secs => coalesce(failed.delay_s, 0)),
+    dead_at = CASE WHEN failed.delay_s IS NULL AND f.wanted = failed.wanted THEN now() END,
+    attempts = CASE WHEN failed.delay_s IS NULL AND f.wanted > failed.wanted THEN 0 ELSE f.attempts END,
     lease_token = NULL, lease_until = NULL
-FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(errors)s::text[], %(delays_s)s::float8[],
-            %(last_ones)s::boolean[]) AS failed (key, wanted, error, delay_s, last_one)
+FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(errors)s::text[], %(delays_s)s::float8[])
+     AS failed (key, wanted, error, delay_s)
 WHERE f.kind = %(kind)s AND f.key = failed.key AND f.lease_token = %(token)s
 RETURNING f.key, f.dead_at IS NOT NULL AS dead;
 

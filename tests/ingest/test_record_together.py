@@ -45,7 +45,7 @@ def test_an_event_id_sent_by_two_at_once_is_accepted_from_the_first() -> None:
 
 def test_a_list_that_the_database_refuses_fails_alone() -> None:
     refused = CheckoutAdded.model_construct(
-        **{**dict(checkout("S9", "B1")), "student_id": "nul \0", "event_id": None}
+        **{**dict(checkout("S9", "B1")), "student_rating": 10**6, "event_id": None}
     )
     first, second, third = record_together(
         [[checkout("S1", "B1")], [refused], [checkout("S2", "B1")]]

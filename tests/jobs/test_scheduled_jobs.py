@@ -1,5 +1,6 @@
 """Firings: recorded before they are sent, worked on once, and what becomes of them."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from workers.jobs.runs import RunKind, cancel_run, create_run
 from workers.jobs.schedules import (
     Firing,
     enable_job,
+    find_unsent,
     forget_other_jobs,
     leased_firing,
     list_firings,
@@ -212,3 +214,31 @@ def test_jobs_that_left_the_table_are_forgotten_with_their_firings() -> None:
     forget_other_jobs(["stays"])
     assert rows("SELECT job FROM schedules") == [("stays",)]
     assert rows("SELECT * FROM job_runs") == []
+
+
+@usable
+def test_a_stalled_worker_does_not_end_the_firing_that_another_one_has_taken_over() -> None:
+    job(Sent())
+    firing_id = record_firing("test_job", START)
+    assert firing_id is not None
+    with ExitStack() as stalled:
+        assert stalled.enter_context(leased_firing(firing_id))
+        change("UPDATE job_runs SET started_at = now() - interval '1 hour'")
+        assert find_unsent() == [("test_job", firing_id)]
+        with leased_firing(firing_id) as ours:
+            assert ours
+            stalled.close()
+            assert last_firing().state == "running"
+    assert (last_firing().state, last_firing().attempts) == ("done", 2)
+
+
+@usable
+def test_a_run_by_hand_does_not_swallow_a_slot_that_was_missed_while_nobody_led() -> None:
+    sent = Sent()
+    every_2_hours = job(sent)
+    fire(every_2_hours, START + timedelta(hours=2))
+    missed = START.replace(hour=4, minute=0)
+    request_firing("test_job", "ops")
+    by_hand = missed + timedelta(minutes=1)
+    change("UPDATE job_runs SET slot = %s WHERE asked_by IS NOT NULL", by_hand)
+    assert fire(every_2_hours, missed + timedelta(minutes=2)) == missed

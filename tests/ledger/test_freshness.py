@@ -178,7 +178,7 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing() -> None:
     with transaction() as conn:
         assert freshness.confirm_lease(conn, late, ["a"]) == []
         assert freshness.mark_done(conn, late, []) == []
-    freshness.fail(late, {"a": Failure("late", final=True)})
+    freshness.fail(late, {"a": Failure("late")})
     freshness.postpone(late, ["a"], "late", 600)
     assert of("a", "done", "error", "dead_at", "attempts") == (0, None, None, 2)
     assert rows("SELECT error, worker <> '' FROM attempts") == [(LOST_WORKER, True)]
@@ -194,14 +194,13 @@ def test_a_lease_that_ran_out_but_was_not_taken_over_still_counts() -> None:
     assert of("a", "done", "lease_token") == (1, None)
 
 
-def test_a_failed_key_backs_off_keeps_its_error_and_dies_after_the_last_attempt(
-    configure: Configure,
-) -> None:
-    configure(MAX_ATTEMPTS=3, RETRY_BASE_SECONDS=60)
+def test_a_failed_key_backs_off_keeps_its_error_and_dies_after_the_last_attempt() -> None:
     raise_keys("a")
     for attempt in (1, 2, 3):
         batch = claim()
-        dead = freshness.fail(batch, {"a": Failure(f"boom {attempt}", traceback="lines")})
+        dead = freshness.fail(
+            batch, {"a": Failure(f"boom {attempt}", 60.0 if attempt < 3 else None, "lines")}
+        )
         assert dead == (["a"] if attempt == 3 else [])
         assert freshness.claim(EMBEDDING, "a") is None
         make_due()
@@ -212,17 +211,9 @@ def test_a_failed_key_backs_off_keeps_its_error_and_dies_after_the_last_attempt(
     assert rows("SELECT dead_at IS NOT NULL FROM freshness WHERE key = 'a'") == [(True,)]
 
 
-def test_backoff_doubles_up_to_its_limit_with_half_of_it_jitter(configure: Configure) -> None:
-    configure(RETRY_BASE_SECONDS=2, RETRY_MAX_SECONDS=10)
-    for attempts, ceiling in ((1, 2), (2, 4), (3, 8), (4, 10), (50, 10)):
-        waits = {freshness.backoff_s(attempts) for _ in range(50)}
-        assert all(ceiling / 2 <= wait <= ceiling for wait in waits)
-        assert len(waits) > 1
-
-
 def test_a_final_failure_is_dead_at_once_and_the_others_of_its_batch_are_not() -> None:
     raise_keys("a", "b")
-    failures = {"a": Failure("refused", final=True), "b": Failure("boom")}
+    failures = {"a": Failure("refused"), "b": Failure("boom", 600.0)}
     assert freshness.fail(claim(), failures) == ["a"]
     make_due()
     assert set(claim().claims) == {"b"}
@@ -243,7 +234,7 @@ def test_a_postponed_key_burns_no_attempt_however_often(configure: Configure) ->
 def test_a_new_event_gives_a_dead_key_a_new_chance(configure: Configure) -> None:
     configure(RETRY_BASE_SECONDS=600)
     raise_keys("a")
-    freshness.fail(claim(), {"a": Failure("refused", final=True)})
+    freshness.fail(claim(), {"a": Failure("refused")})
     raise_keys("a")
     assert of("a", "dead_at", "error", "attempts") == (None, None, 0)
     assert claim().claims["a"].attempts == 1
@@ -253,7 +244,7 @@ def test_an_event_during_the_run_that_kills_a_key_gives_it_a_new_chance_too() ->
     raise_keys("a")
     batch = claim()
     raise_keys("a")
-    assert freshness.fail(batch, {"a": Failure("refused", final=True)}) == []
+    assert freshness.fail(batch, {"a": Failure("refused")}) == []
     make_due()
     again = claim().claims["a"]
     assert (again.wanted, again.attempts) == (2, 1)
@@ -262,7 +253,7 @@ def test_an_event_during_the_run_that_kills_a_key_gives_it_a_new_chance_too() ->
 def test_a_new_event_does_not_cut_a_backoff_short(configure: Configure) -> None:
     configure(RETRY_BASE_SECONDS=600)
     raise_keys("a")
-    freshness.fail(claim(), {"a": Failure("boom")})
+    freshness.fail(claim(), {"a": Failure("boom", 600.0)})
     raise_keys("a")
     assert freshness.claim(EMBEDDING, "a") is None
 
@@ -295,7 +286,9 @@ def test_failing_keys_and_raising_them_at_once_is_no_deadlock() -> None:
     with ThreadPoolExecutor(1) as thread:
         with transaction() as conn:
             freshness.mark_stale(conn, EMBEDDING, {"a": None})
-            failing = thread.submit(freshness.fail, batch, dict.fromkeys("ba", Failure("boom")))
+            failing = thread.submit(
+                freshness.fail, batch, dict.fromkeys("ba", Failure("boom", 600.0))
+            )
             wait_for_a_blocked_backend()
             freshness.mark_stale(conn, EMBEDDING, {"b": None})
         assert failing.result() == []
@@ -332,9 +325,9 @@ def test_overdue_keys_are_sent_once_per_batch_and_not_again_for_a_while(
 def test_only_due_keys_are_overdue(configure: Configure) -> None:
     configure(RETRY_BASE_SECONDS=600)
     raise_keys("dead")
-    freshness.fail(claim(), {"dead": Failure("refused", final=True)})
+    freshness.fail(claim(), {"dead": Failure("refused")})
     raise_keys("waits")
-    freshness.fail(claim(), {"waits": Failure("boom")})
+    freshness.fail(claim(), {"waits": Failure("boom", 600.0)})
     raise_keys("done")
     finish(claim())
     raise_keys("leased")
@@ -361,7 +354,7 @@ def test_the_summary_counts_fresh_stale_and_dead_and_knows_the_oldest() -> None:
     raise_keys("fresh 1", "fresh 2")
     finish(claim())
     raise_keys("dead")
-    freshness.fail(claim(), {"dead": Failure("refused", final=True)})
+    freshness.fail(claim(), {"dead": Failure("refused")})
     change("UPDATE freshness SET stale_since = now() - interval '1 day' WHERE key = 'dead'")
     raise_keys("stale")
     change("UPDATE freshness SET stale_since = now() - interval '1 hour' WHERE key = 'stale'")
@@ -383,7 +376,7 @@ def test_forgotten_keys_leave_nothing() -> None:
 def test_raising_all_raises_all_but_the_dead_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mark_all, "SLICE", 2)
     raise_keys("dead")
-    freshness.fail(claim(), {"dead": Failure("refused", final=True)})
+    freshness.fail(claim(), {"dead": Failure("refused")})
     raise_keys(*"abcde")
     finish(claim())
     assert mark_all.mark_all_stale(EMBEDDING) == 5

@@ -16,6 +16,7 @@ from redis.backoff import ExponentialBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
+from workers.core.foreign_text import escaping_adapters
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.tracing import TracedAsyncCursor, TracedCursor, is_tracing
@@ -26,7 +27,12 @@ SESSION_SETTINGS = query("core/stores.session_settings")
 # So that Postgres tells our sessions from others of the same role.
 APPLICATION = "kinfold"
 STALLED_TRANSACTION_MS = 30_000
-SESSION = {"autocommit": True, "connect_timeout": 5, "application_name": APPLICATION}
+SESSION: dict[str, Any] = {
+    "autocommit": True,
+    "connect_timeout": 5,
+    "application_name": APPLICATION,
+    "context": escaping_adapters(),
+}
 
 Pool = ConnectionPool[psycopg.Connection]
 AsyncPool = AsyncConnectionPool[psycopg.AsyncConnection]
@@ -70,12 +76,7 @@ def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis
 
 def connect() -> psycopg.Connection:
     """One connection of its own in autocommit mode, for locks and migrations."""
-    return psycopg.connect(
-        str(settings().database_url),
-        autocommit=True,
-        connect_timeout=10,
-        application_name=APPLICATION,
-    )
+    return psycopg.connect(str(settings().database_url), **(SESSION | {"connect_timeout": 10}))
 
 
 def open_stores(connections: int | None = None) -> Stores:

@@ -13,8 +13,6 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import psycopg
-import psycopg_pool
-import redis
 import structlog
 
 from workers.core.errors import (
@@ -25,20 +23,21 @@ from workers.core.errors import (
     SourceError,
 )
 from workers.core.metrics import DOCUMENTS_FAILED
+from workers.core.outages import outage_of
 from workers.core.queries import query
+from workers.core.reasons import reason_of, traceback_of
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
-from workers.core.tracebacks import traceback_of
 from workers.documents import source, store
 from workers.documents.failures import DocumentFailure, clear_failures, record_failures
 from workers.documents.plan import choose_batches, finish_planned, lock_run
 from workers.documents.refresh import refresh_vectors
-from workers.documents.source import Row
+from workers.documents.source import Row, Unreadable
 from workers.documents.text import DocumentText, read_text
 from workers.documents.versions import Version, named_versions
 from workers.jobs.lease import LOST_WORKER
+from workers.jobs.policy import backoff_s
 from workers.jobs.runs import RunKind
-from workers.ledger.freshness import backoff_s
 
 CLAIM = query("documents/batch.claim_batch")
 KEEP_LEASE = query("documents/batch.keep_lease")
@@ -53,7 +52,6 @@ FAIL_RUN = query("documents/batch.fail_run")
 MOST_LOOKS = 3
 # Beyond this one walk over a range's index entries costs less than looking up each by its id.
 MOST_BY_NAME = 100
-STORE_DOWN_DELAY_S = 2.0
 
 log = structlog.get_logger()
 
@@ -167,7 +165,7 @@ def _work(batch: Batch) -> _Outcome:
     return outcome
 
 
-def _rows(batch: Batch, versions: list[Version], outcome: _Outcome) -> Iterable[Row]:
+def _rows(batch: Batch, versions: list[Version], outcome: _Outcome) -> Iterable[Row | Unreadable]:
     """The documents that have to be read, as they arrive."""
     if batch.kind is RunKind.documents_stale:
         stamps = source.stamps_between(batch.after_id, batch.last_id)
@@ -203,11 +201,17 @@ def _fresh(stamps: dict[str, datetime | None], versions: list[Version]) -> list[
 
 
 def _read(
-    rows: Iterable[Row], versions: list[Version], outcome: _Outcome
+    rows: Iterable[Row | Unreadable], versions: list[Version], outcome: _Outcome
 ) -> dict[str, DocumentText]:
     """The texts; of documents that share an id the one that was modified last."""
     texts: dict[str, DocumentText] = {}
     for row in rows:
+        if isinstance(row, Unreadable):
+            outcome.documents.add(row.doc_id)
+            for version in versions:
+                unreadable = DocumentFailure("invalid_bson", row.error)
+                outcome.failed.setdefault(version.version, {})[row.doc_id] = unreadable
+            continue
         doc_id = row.get("doc_id")
         name = doc_id if isinstance(doc_id, str) else f"_id:{row['_id']}"
         outcome.documents.add(name)
@@ -329,14 +333,9 @@ def _store_failures(
 
 def _record_failure(batch: Batch, error: Exception) -> bool:
     """Decide what an error means for the batch and its run; True if others can go on."""
-    reason = f"{type(error).__name__}: {error}"
+    reason = reason_of(error)
     last = batch.attempts >= settings().max_attempts
-    elsewhere = (
-        psycopg.OperationalError,
-        psycopg_pool.PoolTimeout,
-        redis.ConnectionError,
-        redis.TimeoutError,
-    )
+    outage = outage_of(error)
     log.warning(
         "batch_failed",
         run_id=str(batch.run_id),
@@ -347,15 +346,15 @@ def _record_failure(batch: Batch, error: Exception) -> bool:
     )
     with transaction() as conn:
         lock_run(conn, batch.run_id)
-        if isinstance(error, elsewhere):
-            _put_back(conn, batch, reason, STORE_DOWN_DELAY_S, counts=False)
+        if outage is not None and not outage.full:
+            _put_back(conn, batch, reason, outage.retry_after_s, counts=False)
             return False
         if isinstance(error, ProviderDeniedError):
             # No batch of this run would fare better.
             _put_back(conn, batch, reason, 0, counts=False)
             conn.execute(FAIL_RUN, {"run_id": batch.run_id, "error": str(error)})
             return False
-        if isinstance(error, SourceError | redis.RedisError):
+        if isinstance(error, SourceError) or outage is not None:
             _put_back(conn, batch, reason, backoff_s(batch.attempts), counts=True)
             if last:
                 conn.execute(FAIL_RUN, {"run_id": batch.run_id, "error": str(error)})

@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from workers.core.queries import query
+from workers.core.reasons import bounded
 from workers.core.settings import settings
 from workers.core.stores import connection
 
@@ -58,9 +59,9 @@ def record_failures(
         RECORD,
         {
             "version": version,
-            "doc_ids": [storable(doc_id) for doc_id in failures],
+            "doc_ids": list(failures),
             "reasons": [failure.reason for failure in found],
-            "errors": [storable(failure.error)[:MAX_ERROR_CHARACTERS] for failure in found],
+            "errors": [bounded(failure.error, MAX_ERROR_CHARACTERS) for failure in found],
             "hashes": [
                 None if failure.content_hash is None else failure.content_hash.to_bytes(4, "big")
                 for failure in found
@@ -78,7 +79,7 @@ def clear_failures(
 ) -> None:
     """Forget the failures of documents that are fine now, or gone."""
     if doc_ids:
-        conn.execute(CLEAR, {"versions": list(versions), "doc_ids": [*map(storable, doc_ids)]})
+        conn.execute(CLEAR, {"versions": list(versions), "doc_ids": list(doc_ids)})
 
 
 def find_hopeless(version: str, doc_ids: Collection[str]) -> dict[str, int]:
@@ -122,8 +123,3 @@ def failed_ids(after: str, limit: int) -> list[str]:
     """A page of failed documents' ids, of any version."""
     with connection() as conn:
         return [doc_id for (doc_id,) in conn.execute(LIST_IDS, {"after": after, "limit": limit})]
-
-
-def storable(text: str) -> str:
-    """Postgres holds no NUL characters, and MongoDB does."""
-    return text.replace("\0", "\\0")

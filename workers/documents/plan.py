@@ -17,6 +17,7 @@ import structlog
 from psycopg.rows import class_row
 
 from workers.core.errors import RunActiveError, UnknownKeyError
+from workers.core.foreign_text import is_writable
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
@@ -283,8 +284,8 @@ def _all_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:  # noqa: AR
     while True:
         ids = source.ids_after(at.last_id, size)
         full = len(ids) == size
-        # A range ends at an id that Postgres can lease.
-        last = next((doc_id for doc_id in reversed(ids) if "\0" not in doc_id), None)
+        # A range ends at an id that Postgres can hold.
+        last = next((doc_id for doc_id in reversed(ids) if is_writable(doc_id)), None)
         documents = at.documents + len(ids)
         after_id = at.last_id or None
         if not full or last is None:
@@ -312,7 +313,10 @@ def _modified_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:
         yield _Page(len(ids), at, doc_ids=ids, without_id=without_id)
     # As many as fit into one step: those that are left are due at the next run too.
     size = settings().document_batch_size
-    due = find_due(run.versions, PAGES_A_STEP // 2 * size)
+    due = [
+        *find_due(run.versions, PAGES_A_STEP // 2 * size),
+        *source.modified_beyond(MAX_WITHOUT_ID),
+    ]
     for start in range(0, len(due), size):
         ids = due[start : start + size]
         at = _Position(at.batches + 1, at.documents + len(ids), mark.doc_id, mark.modified_at)
@@ -325,4 +329,4 @@ def _no_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:  # noqa: ARG
 
 
 def _is_id(doc_id: object) -> bool:
-    return isinstance(doc_id, str) and doc_id != "" and "\0" not in doc_id
+    return isinstance(doc_id, str) and doc_id != "" and is_writable(doc_id)

@@ -15,6 +15,7 @@ from workers.core.errors import (
     ProviderUnavailableError,
 )
 from workers.core.metrics import DOCUMENTS_EMBEDDED, DOCUMENTS_UNCHANGED
+from workers.core.reasons import reason_of
 from workers.documents import store
 from workers.documents.codecs import Times, encode
 from workers.documents.failures import DocumentFailure, find_hopeless
@@ -167,5 +168,5 @@ def _raise_denied(results: list[Vector | ProviderError]) -> None:
 def _failure(error: ProviderError, content_hash: int) -> DocumentFailure:
     reason = next((code for kind, code in REASONS.items() if isinstance(error, kind)), "provider")
     return DocumentFailure(
-        reason, str(error), content_hash, final=isinstance(error, ProviderRefusedError)
+        reason, reason_of(error), content_hash, final=isinstance(error, ProviderRefusedError)
     )

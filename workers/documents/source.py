@@ -4,17 +4,20 @@ Needs an index that begins with `doc_id`, and for incremental runs one that begi
 `modified_at`. Only `find` with sort, limit and projection, `count` and `listCollections` are used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
 from pymongo.collection import Collection
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from workers.core.errors import SourceError
+from workers.core.foreign_text import is_writable
 from workers.core.settings import settings
 from workers.core.stores import stores
 
@@ -25,7 +28,17 @@ MESSAGE_CHARACTERS = 200
 STAMP = {"_id": 0, "doc_id": 1, "modified_at": 1}
 WHOLE = {"doc_id": 1, "title": 1, "body": 1, "language": 1, "modified_at": 1}
 
+# BSON has dates beyond it, and Python has none.
+LAST_DATE = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
+
 Row = dict[str, Any]
+
+# What Python has no value for is one document's fault: it is found when that one is read.
+CODEC_OPTIONS: CodecOptions[Row] = CodecOptions(
+    tz_aware=True,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="surrogateescape",
+)
 
 log = structlog.get_logger()
 
@@ -36,6 +49,14 @@ class Mark:
 
     modified_at: datetime
     doc_id: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A document whose bytes cannot be decoded, and what its decoder said."""
+
+    doc_id: str
+    error: str
 
 
 @contextmanager
@@ -49,13 +70,17 @@ def reading() -> Iterator[Collection[Row]]:
     if client is None:
         raise SourceError("mongo_not_configured", "documents need MONGO_URL")
     try:
-        yield client[settings().mongo_database][settings().mongo_collection]
+        database = client[settings().mongo_database]
+        yield database.get_collection(settings().mongo_collection, CODEC_OPTIONS)
     except ConnectionFailure as error:
         message = f"MongoDB does not answer: {str(error)[:MESSAGE_CHARACTERS]}"
         raise SourceError("mongo_down", message) from error
     except PyMongoError as error:
         message = f"MongoDB refuses: {str(error)[:MESSAGE_CHARACTERS]}"
         raise SourceError("mongo_refused", message) from error
+    except BSONError as error:
+        message = f"MongoDB's answer cannot be read: {str(error)[:MESSAGE_CHARACTERS]}"
+        raise SourceError("mongo_unreadable", message) from error
 
 
 def check_source() -> None:
@@ -109,24 +134,41 @@ def stamps_of(doc_ids: Iterable[str]) -> dict[str, datetime | None]:
         return _stamps(rows.batch_size(settings().document_batch_size))
 
 
-def documents_between(after: str | None, last: str | None) -> Iterator[Row]:
-    """The documents of (after, last], bodies and all, as they arrive."""
+def documents_between(after: str | None, last: str | None) -> Iterator[Row | Unreadable]:
+    """Yield the documents of (after, last], bodies and all, as they arrive."""
     with reading() as collection:
-        rows = collection.find(_between(after, last), WHOLE).sort("doc_id", 1)
-        yield from rows.batch_size(WIRE_BATCH)
+        try:
+            rows = collection.find(_between(after, last), WHOLE).sort("doc_id", 1)
+            yield from rows.batch_size(WIRE_BATCH)
+        except BSONError:
+            # One document has taken along the page that it came in.
+            named = collection.find(_between(after, last), {"_id": 0, "doc_id": 1})
+            yield from documents_of([row["doc_id"] for row in named if is_writable(row["doc_id"])])
 
 
-def documents_of(doc_ids: Iterable[str]) -> Iterator[Row]:
-    """These documents, as far as they exist."""
+def documents_of(doc_ids: Sequence[str]) -> Iterator[Row | Unreadable]:
+    """Yield these documents, as far as they exist; some twice if one cannot be decoded.
+
+    Its page says nothing of which one it is, so halves are read until it is alone.
+    """
     with reading() as collection:
-        yield from collection.find({"doc_id": {"$in": list(doc_ids)}}, WHOLE).batch_size(WIRE_BATCH)
+        try:
+            named = collection.find({"doc_id": {"$in": list(doc_ids)}}, WHOLE)
+            yield from named.batch_size(WIRE_BATCH)
+        except BSONError as error:
+            if len(doc_ids) == 1:
+                yield Unreadable(doc_ids[0], str(error)[:MESSAGE_CHARACTERS])
+                return
+            half = len(doc_ids) // 2
+            yield from documents_of(doc_ids[:half])
+            yield from documents_of(doc_ids[half:])
 
 
 def modified_after(mark: Mark, limit: int) -> tuple[list[Row], Mark | None]:
     """The next documents by time of change, and the mark to go on from; None at the end.
 
     Many documents may have been modified at the same moment, so those come first that share the
-    mark's.
+    mark's. Those of a time that is no date to Python are `modified_beyond`.
     """
     with reading() as collection:
         same = collection.find(
@@ -136,7 +178,8 @@ def modified_after(mark: Mark, limit: int) -> tuple[list[Row], Mark | None]:
         rows = list(same.sort("doc_id", 1).limit(limit).batch_size(limit))
         if not rows:
             later = collection.find(
-                {"modified_at": {"$gt": mark.modified_at}}, {"doc_id": 1, "modified_at": 1}
+                {"modified_at": {"$gt": mark.modified_at, "$lte": LAST_DATE}},
+                {"doc_id": 1, "modified_at": 1},
             ).sort([("modified_at", 1), ("doc_id", 1)])
             rows = list(later.limit(limit).batch_size(limit))
     if not rows:
@@ -144,7 +187,16 @@ def modified_after(mark: Mark, limit: int) -> tuple[list[Row], Mark | None]:
     last_id, last_time = rows[-1].get("doc_id"), read_time(rows[-1]["modified_at"])
     if last_time is None:
         raise SourceError("mongo_refused", "MongoDB found something later than a date, and no date")
-    return rows, Mark(last_time, last_id if isinstance(last_id, str) else "")
+    named = last_id if isinstance(last_id, str) and is_writable(last_id) else ""
+    return rows, Mark(last_time, named)
+
+
+def modified_beyond(limit: int) -> list[str]:
+    """Name documents that were modified after the year 9999, as somebody's clock said."""
+    with reading() as collection:
+        rows = collection.find({"modified_at": {"$gt": LAST_DATE}}, {"_id": 0, "doc_id": 1})
+        found = [row.get("doc_id") for row in rows.limit(limit)]
+    return [doc_id for doc_id in found if isinstance(doc_id, str) and is_writable(doc_id)]
 
 
 def documents_without_id(limit: int) -> list[Row]:
@@ -184,4 +236,9 @@ def _between(after: str | None, last: str | None) -> Mapping[str, object]:
 
 
 def _stamps(rows: Iterable[Row]) -> dict[str, datetime | None]:
-    return {row["doc_id"]: read_time(row.get("modified_at")) for row in rows}
+    # An id that is not UTF-8 names nothing: runs over all documents list it as failed.
+    return {
+        row["doc_id"]: read_time(row.get("modified_at"))
+        for row in rows
+        if is_writable(row["doc_id"])
+    }

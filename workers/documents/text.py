@@ -1,11 +1,13 @@
 """What is embedded of a document: title and body, cut between characters."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import regex
+from bson import DatetimeMS
 from pydantic import TypeAdapter, ValidationError
 
 from workers.core.errors import BadDocumentError
@@ -18,6 +20,8 @@ MAX_CHARACTERS = 5000
 MAX_CHARACTER_LENGTH = 64
 
 _CHARACTER = regex.compile(r"\X")
+# How the client reads bytes that are not UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LANGUAGE = regex.compile(r"[A-Za-z]{2,3}(?=$|[-_])")
 
 
@@ -50,6 +54,10 @@ def read_text(row: dict[str, Any]) -> DocumentText:
     text = cut(f"{title or ''} {body}".strip())
     if not text:
         raise BadDocumentError("empty_text", "title and body are empty")
+    if _SURROGATE.search(text):
+        raise BadDocumentError("not_utf8", "title or body is not UTF-8")
+    if isinstance(row.get("modified_at"), DatetimeMS):
+        raise BadDocumentError("bad_modified_at", "modified_at lies outside the years 1 to 9999")
     return DocumentText(
         doc_id,
         text,

@@ -6,15 +6,10 @@ hundred. All or nothing still holds for each list by itself.
 
 from collections.abc import Sequence
 
-import psycopg
-from psycopg_pool import PoolTimeout
-
+from workers.core.outages import outage_of
 from workers.ingest.events import Event
 from workers.ingest.record import Recorded, record_events
 from workers.ledger.freshness import Notification
-
-# No connection, no resources, or the server ends.
-GONE = ("08", "53", "57P")
 
 
 def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
@@ -26,7 +21,7 @@ def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Excepti
     try:
         recorded = record_events([event for events in lists for event in events])
     except Exception as error:  # noqa: BLE001  # whoever is at fault gets it alone
-        return [error] * len(lists) if _is_down(error) else _one_by_one(lists)
+        return [error] * len(lists) if outage_of(error) else _one_by_one(lists)
     return _distribute(lists, recorded)
 
 
@@ -36,17 +31,10 @@ def _one_by_one(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
         try:
             outcomes.append(record_events(events))
         except Exception as error:  # noqa: BLE001  # raised for whoever sent these events
-            if _is_down(error):  # the next would wait for it, too
+            if outage_of(error):  # the next would wait for it, too
                 return [*outcomes, *[error] * (len(lists) - len(outcomes))]
             outcomes.append(error)
     return outcomes
-
-
-def _is_down(error: Exception) -> bool:
-    """Whether Postgres is gone, rather than a statement: canceled, for one, or in a deadlock."""
-    if isinstance(error, psycopg.OperationalError):
-        return error.sqlstate is None or error.sqlstate.startswith(GONE)
-    return isinstance(error, PoolTimeout)
 
 
 def _distribute(lists: Sequence[Sequence[Event]], recorded: Recorded) -> list[Recorded | Exception]:

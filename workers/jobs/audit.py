@@ -39,8 +39,7 @@ def begin_act(*, key_name: str, action: str, target: str, body: str, request_id:
                 "key_name": key_name,
                 "action": action,
                 "target": target,
-                # Postgres holds no zero bytes in text.
-                "body": body[:BODY_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}"),
+                "body": body[:BODY_CHARACTERS],
                 "request_id": request_id,
             },
         ).fetchone()

@@ -14,6 +14,7 @@ from psycopg.errors import UniqueViolation
 from workers.core.errors import RunActiveError, RunStoppedError, UnknownKeyError
 from workers.core.queries import query
 from workers.core.reads import ReadQuery, Row, Rows, fetch
+from workers.core.reasons import reason_of
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Queue
@@ -187,8 +188,7 @@ def leased_run(run_id: UUID) -> Iterator[RunLease | None]:
         if stopped.reason == "cancelled":
             _end(FINISH, run_id, token, state="cancelled", error=None)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        _end(GIVE_BACK, run_id, token, error=reason, max_attempts=settings().max_attempts)
+        _end(GIVE_BACK, run_id, token, error=reason_of(error), max_attempts=settings().max_attempts)
         raise
     else:
         _end(FINISH, run_id, token, state="done", error=None)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import structlog
@@ -12,9 +12,9 @@ from psycopg.rows import class_row
 
 from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
+from workers.core.reasons import reason_of, traceback_of
 from workers.core.settings import settings
 from workers.core.stores import connection
-from workers.core.tracebacks import traceback_of
 from workers.core.vocabulary import Queue
 from workers.core.worker_name import worker_name
 from workers.jobs.lease import LOST_WORKER
@@ -133,9 +133,10 @@ def leased_firing(firing_id: UUID) -> Iterator[bool]:
 
     A failure is recorded in the firing, and nowhere else: the next slot is the next try.
     """
+    lease = {"firing_id": firing_id, "token": uuid4()}
     with connection() as conn:
         row = conn.execute(
-            CLAIM, {"firing_id": firing_id, "queue": Queue.batch, "worker": worker_name()}
+            CLAIM, {**lease, "queue": Queue.batch, "worker": worker_name()}
         ).fetchone()
     if row is None:
         yield False
@@ -144,14 +145,16 @@ def leased_firing(firing_id: UUID) -> Iterator[bool]:
     try:
         yield True
     except BaseException as failure:
-        error = f"{type(failure).__name__}: {failure}"
+        error = reason_of(failure)
         trace = traceback_of(failure)
         log.exception("job_failed", job=row[0], firing_id=str(firing_id), exc_info=failure)
         if not isinstance(failure, Exception):
             raise
     finally:
         with connection() as conn:
-            conn.execute(END, {"firing_id": firing_id, "error": error, "traceback": trace})
+            ended = conn.execute(END, {**lease, "error": error, "traceback": trace}).fetchone()
+        if ended is None:
+            log.warning("firing_lost", job=row[0], firing_id=str(firing_id))
 
 
 def hand_over(firing_id: UUID, run_id: UUID) -> None:

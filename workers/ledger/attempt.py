@@ -1,32 +1,23 @@
-"""One attempt at a batch of ledger keys: the one place that decides on retry."""
+"""One attempt at a batch of ledger keys: claim, work, and record what the policy decides."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import psycopg
-import redis
 import structlog
-from psycopg_pool import PoolTimeout
 
-from workers.core.errors import (
-    ProviderDeniedError,
-    ProviderError,
-    ProviderRefusedError,
-    ProviderUnavailableError,
-)
+from workers.core.errors import ProviderDeniedError
 from workers.core.metrics import KEY_LATENCY, KEYS_DONE, KEYS_FAILED
-from workers.core.tracebacks import traceback_of
+from workers.core.outages import outage_of
+from workers.core.reasons import reason_of, traceback_of
+from workers.core.settings import settings
 from workers.core.vocabulary import Kind
+from workers.jobs.policy import Discard, Postpone, Retry, decide
 from workers.ledger import freshness
 from workers.ledger.freshness import Batch, Failure, Notification
-
-STORE_DOWN_DELAY_S = 2.0
-STORE_DOWN = (psycopg.OperationalError, PoolTimeout, redis.RedisError)
-# No key is at fault, and halves of the batch would fare no better.
-ELSEWHERE = (ProviderUnavailableError, ProviderDeniedError, *STORE_DOWN)
 
 # A key that kills its worker takes along what the process's other threads are at. Of the keys that
 # were lost like that one at a time runs here, so that none is lost a second time with another.
@@ -104,7 +95,7 @@ def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
     try:
         return work(batch)
     except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback
-        if len(batch.claims) == 1 or isinstance(error, ELSEWHERE):
+        if len(batch.claims) == 1 or _fails_in_any_batch(error):
             return Outcome(failed=dict.fromkeys(batch.claims, error))
         log.warning("batch_halved", kind=batch.kind, keys=len(batch.claims), error=repr(error))
         claims = list(batch.claims.items())
@@ -120,25 +111,25 @@ def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
         )
 
 
+def _fails_in_any_batch(error: Exception) -> bool:
+    """Say whether halves of the batch would fare no better: no key is at fault."""
+    return outage_of(error) is not None or isinstance(error, ProviderDeniedError)
+
+
 def _record_failures(batch: Batch, failed: Mapping[str, Exception]) -> None:
-    """Elsewhere's faults put keys off, the others count as attempts or are final."""
+    """Put keys off, back them off or give them up, as the policy says of each error."""
     failures: dict[str, Failure] = {}
-    postponed: dict[str, tuple[str, float]] = {}
+    postponed: dict[tuple[str, float], list[str]] = defaultdict(list)
     for key, error in failed.items():
-        reason = (
-            f"{type(error).__name__}: {error}"
-            if not isinstance(error, ProviderError)
-            else str(error)
-        )
-        if isinstance(error, ProviderUnavailableError):
-            postponed[key] = (reason, error.retry_after_s)
-        elif isinstance(error, STORE_DOWN):
-            postponed[key] = (reason, STORE_DOWN_DELAY_S)
-        else:
-            final = isinstance(error, ProviderDeniedError | ProviderRefusedError)
-            failures[key] = Failure(reason, final, traceback_of(error))
-    for reason, delay_s in set(postponed.values()):
-        keys = [key for key, put_off in postponed.items() if put_off == (reason, delay_s)]
+        reason = reason_of(error)
+        match decide(error, batch.claims[key].attempts, settings().max_attempts):
+            case Postpone(delay_s):
+                postponed[reason, delay_s].append(key)
+            case Retry(delay_s):
+                failures[key] = Failure(reason, delay_s, traceback_of(error))
+            case Discard():
+                failures[key] = Failure(reason, None, traceback_of(error))
+    for (reason, delay_s), keys in postponed.items():
         freshness.postpone(batch, keys, reason, delay_s)
         log.warning(
             "batch_postponed", kind=batch.kind, keys=len(keys), error=reason, delay_s=delay_s

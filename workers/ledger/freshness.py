@@ -4,7 +4,6 @@ Every function that writes takes the caller's connection, so that a fact and wha
 stale, or a result and its `done`, commit together.
 """
 
-import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,10 +71,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why one key could not be done; a final one is dead at once."""
+    """Why one key could not be done; without `retry_after_s` it is given up."""
 
     error: str
-    final: bool = False
+    retry_after_s: float | None = None
     traceback: str | None = None
 
 
@@ -224,7 +223,7 @@ def postpone(batch: Batch, keys: Collection[str], error: str, delay_s: float) ->
 
 
 def fail(batch: Batch, failures: Mapping[str, Failure]) -> list[str]:
-    """Record failed keys: each backs off, or dies when the failure is final or its last attempt.
+    """Record failed keys: each backs off, or is dead.
 
     One that was raised meanwhile lives on: what is new may be what it lacked.
 
@@ -241,23 +240,11 @@ def fail(batch: Batch, failures: Mapping[str, Failure]) -> list[str]:
                 "keys": ours,
                 "wanteds": [batch.claims[key].wanted for key in ours],
                 "errors": [failures[key].error for key in ours],
-                "delays_s": [backoff_s(batch.claims[key].attempts) for key in ours],
-                "last_ones": [
-                    failures[key].final or batch.claims[key].attempts >= settings().max_attempts
-                    for key in ours
-                ],
+                "delays_s": [failures[key].retry_after_s for key in ours],
             },
         ).fetchall()
         _record_attempts(conn, batch, {key: failures[key] for key, _ in rows}, {})
     return [key for key, dead in rows if dead]
-
-
-def backoff_s(attempts: int) -> float:
-    """Seconds to wait after the n-th failed attempt: doubling, with half of it jitter."""
-    ceiling = min(
-        settings().retry_base_seconds * 2.0 ** (attempts - 1), settings().retry_max_seconds
-    )
-    return ceiling * random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
 
 
 def bury_lost() -> list[Notification]:
