@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from workers.books.build_model import build_model
 from workers.core.logs import configure_logging
 from workers.core.queries import query
 from workers.core.stores import close_stores, connection, open_stores
@@ -34,6 +35,8 @@ def load_sample() -> bool:
     for table in Table:
         report = import_csv(table, (SAMPLE / f"{table}.csv").read_bytes())
         log.info("sample_imported", table=table, rows=report.rows, failed=report.failed)
+    model_id = build_model(create_run(RunKind.recommendation_model))
+    log.info("sample_model_built", model_id=model_id)
     load_platform()
     resend_stale()
     return True
