@@ -8,6 +8,7 @@ import pytest
 from tests.shelf import lend
 from workers.books import build_model as run
 from workers.books.build_model import build_model
+from workers.books.model import solve_model
 from workers.books.model_store import list_models
 from workers.core.stores import connection
 from workers.jobs.runs import RunKind, create_run, read_run
@@ -55,7 +56,7 @@ def test_a_run_that_somebody_else_works_on_is_left_alone() -> None:
         return inner
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(run, "solve_model", meanwhile(run.solve_model))
+        patched.setattr(run, "solve_model", meanwhile(solve_model))
         assert build_model(run_id) is not None
     assert calls == [None]
 
