@@ -1,4 +1,4 @@
-"""Lay events about posts and users over the fact tables, and tell what that made stale."""
+"""Lay events about posts and users over the fact tables, and list what that made stale."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,9 +21,12 @@ FIND_ACTORS = query("ingest/apply_platform.find_actors")
 DELETE_POSTS = query("ingest/apply_platform.delete_posts")
 DELETE_USERS = query("ingest/apply_platform.delete_users")
 
+# What is derived of a post under its own id: stale with its facts, forgotten with it.
+POST_KINDS = (Kind.post_embedding,)
+
 
 def upsert_posts(conn: psycopg.Connection, events: Sequence[Identified], effects: Effects) -> None:
-    """Posts that are new or differ, which want a new vector."""
+    """Store posts that are new or differ, and note what is derived of them as stale."""
     if not events:
         return
     merged = merge(events, "post_id")
@@ -32,13 +35,14 @@ def upsert_posts(conn: psycopg.Connection, events: Sequence[Identified], effects
     merged.judge(effects, inserted, updated)
     for event_id, post_id in merged.keys.items():
         if post_id in inserted | updated:
-            effects.note(Kind.post_embedding, str(post_id), event_id)
+            for kind in POST_KINDS:
+                effects.note(kind, str(post_id), event_id)
 
 
 def insert_actions(
     conn: psycopg.Connection, events: Sequence[Identified], effects: Effects
 ) -> None:
-    """Actions, with stubs for users and posts not known yet. The same action twice counts twice."""
+    """Store actions, with stubs for users and posts not known yet; twice the same counts twice."""
     if not events:
         return
     actions = [(event_id, event) for event_id, event in events if isinstance(event, UserAction)]
@@ -65,7 +69,7 @@ def lock_posts(conn: psycopg.Connection, ids: Sequence[str]) -> None:
 
 
 def delete_posts(conn: psycopg.Connection, events: Sequence[Identified], effects: Effects) -> None:
-    """Posts with their vectors and actions; who acted on them is stale."""
+    """Delete posts with their vectors and actions, and note who acted on them as stale."""
     if not events:
         return
     event_of = {
@@ -76,15 +80,15 @@ def delete_posts(conn: psycopg.Connection, events: Sequence[Identified], effects
     for post_id, user_id in find_actors(conn, ids):
         effects.note(Kind.user_embedding, user_id, event_of[post_id])
     deleted = returned_ids(conn, DELETE_POSTS, ids)
-    forget_keys(conn, (Kind.post_embedding,), ids)
+    forget_keys(conn, POST_KINDS, ids)
     for event_id, event in events:
         if isinstance(event, PostDeleted):
-            effects.forget((Kind.post_embedding,), event.post_id)
+            effects.forget(POST_KINDS, event.post_id)
             effects.outcomes[event_id] = "deleted" if event.post_id in deleted else "unchanged"
 
 
 def delete_users(conn: psycopg.Connection, events: Sequence[Identified], effects: Effects) -> None:
-    """Users with everything kept of them; the copy in Redis goes by `remove_user`."""
+    """Delete users with everything kept of them; the copy in Redis goes by `remove_user`."""
     if not events:
         return
     event_of = {
@@ -104,7 +108,7 @@ def delete_users(conn: psycopg.Connection, events: Sequence[Identified], effects
 
 
 def find_actors(conn: psycopg.Connection, post_ids: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of a post and a user whose interests it is part of.
+    """Find pairs of a post and a user whose interests it is part of.
 
     Lock the posts before: an action that is being stored would otherwise be missed.
     """
