@@ -46,6 +46,7 @@ BENCHES = (
     Bench("scaling", ("--students", "500", "1000", "--changes", "200"), repeats=1),
     Bench("neighbors", ("--students", "2000"), repeats=1),
     Bench("documents", ("--documents", "5000")),
+    Bench("embedder", ("--texts", "100")),
     Bench("console", ("--messages", "5000", "--dead", "2000", "--seconds", "1"), repeats=1),
     Bench("users", ("--users", "1000", "--posts", "3000", "--actions", "30000"), repeats=1),
 )

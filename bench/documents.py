@@ -24,7 +24,7 @@ from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, resident_mb, running
 from workers.core.settings import settings
 from workers.core.stores import close_stores, open_stores, stores
-from workers.core.vocabulary import Codec, EmbeddingSpec
+from workers.core.vocabulary import HASHING_MODEL, Codec, EmbeddingSpec
 from workers.documents.codecs import decode, encode
 from workers.documents.plan import begin_documents_run, count_batches, plan_documents
 from workers.documents.read import read_vectors
@@ -55,7 +55,14 @@ def main() -> None:
         sections[title] = figures
         print_table(title, figures)
 
-    with prepared(mongo=True, BATCH_PROCESSES=PROCESSES, BATCH_THREADS=1, **UNLIMITED):
+    with prepared(
+        mongo=True,
+        BATCH_PROCESSES=PROCESSES,
+        BATCH_THREADS=1,
+        # Made-up words mean nothing; what meaning costs is measured with prose (bench/embedder.py).
+        EMBEDDING_MODEL=HASHING_MODEL,
+        **UNLIMITED,
+    ):
         fill_collection(count)
         # How many bytes a document takes is the allocator's to say.
         memory = f"Redis with {stores().redis.info('memory')['mem_allocator']}"

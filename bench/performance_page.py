@@ -131,7 +131,7 @@ README_ROWS = (
         ("recall@15 after this churn",),
     ),
     Shown(
-        "Documents embedded locally and stored, 1,000,000 in a run",
+        "Documents hashed locally and stored, 1,000,000 in a run",
         "documents_1m",
         "1,000,000 documents through the queue, Redis with libc",
         ("documents embedded and stored",),
