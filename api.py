@@ -62,7 +62,7 @@ OPERATIONS = (
 async def lifespan(
     app: Starlette,  # noqa: ARG001  # Starlette's signature
 ) -> AsyncIterator[Mapping[str, QuickReads | GroupCommit | Scoring]]:
-    """Clients open at boot, also when a store is down: readiness tells, and they reconnect."""
+    """Open clients at boot, also when a store is down: readiness says so, and they reconnect."""
     configure_logging()
     start_tracing("web")
     open_stores(settings().postgres_pool_size - quick_connections())

@@ -106,7 +106,7 @@ SEND_WAITING_S = 1
 
 
 def due_slot(cron: str, after: datetime, now: datetime) -> datetime | None:
-    """The newest slot of `cron` in (after, now]; older ones are caught up by firing it once."""
+    """Find the newest slot of `cron` in (after, now]; firing it once catches up on older ones."""
     trigger = CronTrigger.from_crontab(cron, timezone=UTC)
     slot = None
     candidate = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))

@@ -32,7 +32,7 @@ class OpenStores(Middleware):
     """Opens the worker's clients after the fork and closes them when its jobs have ended."""
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """In the child process: a pool opened before the fork would be shared by accident."""
+        """Open stores in the child: a pool opened before the fork would be shared by accident."""
         configure_logging()
         start_tracing("worker")
         open_stores()
@@ -40,7 +40,7 @@ class OpenStores(Middleware):
         embedder(settings().student_embedding)
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """All threads have ended, so nothing uses the clients any more."""
+        """Close the stores once all threads have ended and nothing uses the clients any more."""
         stop_flushing()
         close_stores()
         stop_tracing()

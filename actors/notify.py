@@ -22,7 +22,7 @@ _quiet_until = 0.0
 
 
 def handles(kind: Kind) -> Callable[[KeyActor], KeyActor]:
-    """Marks the actor that works on keys of a kind."""
+    """Register the actor that works on keys of a kind."""
 
     def register(actor: KeyActor) -> KeyActor:
         _actors[kind] = actor

@@ -30,7 +30,7 @@ class Heartbeat(Middleware):
         self._thread: threading.Thread | None = None
 
     def before_process_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
-        """A job begins."""
+        """Note that a job begins."""
         self._jobs[message.message_id] = CurrentJob(
             message.message_id,
             message.actor_name,
@@ -47,11 +47,11 @@ class Heartbeat(Middleware):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
-        """A job has ended, one way or the other."""
+        """Note that a job has ended, one way or the other."""
         self._jobs.pop(message.message_id, None)
 
     def after_skip_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
-        """A job has been left out."""
+        """Note that a job has been left out."""
         self._jobs.pop(message.message_id, None)
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: Worker) -> None:
@@ -60,7 +60,7 @@ class Heartbeat(Middleware):
         self._thread.start()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
-        """The last job has ended."""
+        """Stop the beat: the last job has ended."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=INTERVAL_S)

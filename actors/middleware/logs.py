@@ -14,13 +14,13 @@ class BindLogs(Middleware):
     def before_enqueue(
         self, broker: dramatiq.Broker, message: dramatiq.Message[object], delay: int | None
     ) -> None:
-        """A job passes on the id that it was given."""
+        """Pass on the id that the sending job was given."""
         bound = structlog.contextvars.get_contextvars()
         if REQUEST_ID in bound:
             message.options.setdefault(REQUEST_ID, bound[REQUEST_ID])
 
     def before_process_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
-        """A thread takes up a job."""
+        """Bind the message's ids to the log lines of the thread that takes it up."""
         structlog.contextvars.clear_contextvars()
         given = message.options.get(REQUEST_ID)
         structlog.contextvars.bind_contextvars(

@@ -23,7 +23,7 @@ class CountMessages(Middleware):
         self._local = threading.local()
 
     def before_process_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
-        """The clock starts."""
+        """Start the clock of a message."""
         self._local.started = time.perf_counter()
 
     def after_process_message(
@@ -34,13 +34,13 @@ class CountMessages(Middleware):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
-        """It is done, or has failed."""
+        """Count a message that is done or has failed."""
         took_ms = (time.perf_counter() - self._local.started) * 1000
         MESSAGE_DURATION.observe(took_ms, actor=message.actor_name)
         self._count(message, "done" if exception is None else "failed")
 
     def after_skip_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
-        """It was put back."""
+        """Count a message that was put back."""
         self._count(message, "skipped")
 
     def _count(self, message: MessageProxy, outcome: str) -> None:
@@ -58,7 +58,7 @@ class KeepTraceback(Middleware):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
-        """It is not acknowledged yet, so its body still lies in the queue."""
+        """Keep the error while the message is not acknowledged, and its body still in the queue."""
         if exception is None:
             return
         try:

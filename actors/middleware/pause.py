@@ -27,7 +27,7 @@ class HoldPaused(Middleware):
         threading.Thread(target=self._run, args=(worker,), daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
-        """Leave the consumers alone."""
+        """Leave the consumers alone while the worker ends."""
         self._stop.set()
 
     def before_process_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
@@ -69,7 +69,7 @@ def hold(consumer: ConsumerThread) -> None:
 
 
 def release(consumer: ConsumerThread) -> None:
-    """Take messages again."""
+    """Let the process take messages again."""
     consumer.resume()
     if consumer.consumer is not None:
         # By a new consumer, unless the thread was held up until now (Redis was slow) and has not

@@ -22,13 +22,13 @@ class Trace(Middleware):
     def before_enqueue(
         self, broker: dramatiq.Broker, message: dramatiq.Message[object], delay: int | None
     ) -> None:
-        """Whoever sends is in a trace, or not."""
+        """Put the sender's trace into the message, if there is one."""
         carrier = carried()
         if carrier:
             message.options.setdefault(TRACE, carrier)
 
     def before_process_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
-        """A thread takes up a job."""
+        """Begin a span in the trace of the message's sender."""
         begun = TRACER.start_span(
             message.actor_name,
             propagate.extract(message.options.get(TRACE, {})),
@@ -45,7 +45,7 @@ class Trace(Middleware):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
-        """It is done, or has failed."""
+        """End the span of the message."""
         # One that was skipped by a middleware before this one never began.
         begun, token = vars(self._local).pop("begun", (None, None))
         if begun is None or token is None:

@@ -28,11 +28,11 @@ class Watchdog(Middleware):
         self._stop = threading.Event()
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: Worker) -> None:
-        """Begin."""
+        """Begin to watch the worker's threads."""
         threading.Thread(target=self._run, args=(worker,), daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: Worker) -> None:
-        """From now on threads end because they are asked to."""
+        """End the watch: from now on threads end because they are asked to."""
         self._stop.set()
 
     def _run(self, worker: Worker) -> None:

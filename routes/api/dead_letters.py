@@ -178,7 +178,6 @@ def post_requeue(request: Request) -> Response:
 
 
 def post_discard(request: Request) -> Response:
-    """Discard dead letters."""
     choice = json_body(request, CHOICE)
     if isinstance(choice, Messages | AllMessages):
         count = discard_messages(choice.queue, _ids(choice))

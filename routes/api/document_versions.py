@@ -21,7 +21,6 @@ VERSION = path_id("version")
 
 
 def get_versions() -> Response:
-    """List all versions."""
     return reply(VERSIONS, VersionsOut(versions=list_versions()))
 
 

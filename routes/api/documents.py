@@ -133,7 +133,7 @@ def post_precompute(request: Request) -> Response:
 
 
 def get_embedding(doc_id: str) -> Response:
-    """Read one document's vector."""
+    """Read one document's vector in the active version."""
     return reply(EMBEDDING, read_vector(doc_id))
 
 

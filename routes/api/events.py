@@ -25,11 +25,15 @@ from workers.ingest.read_event import Chain, read_event
 from workers.ingest.record import Recorded, record_events
 from workers.users.remove import hide_users
 
+# Events of one request, and so of one transaction: a larger one holds its locks for longer.
 MAX_EVENTS = 10_000
 NDJSON = "application/x-ndjson"
+# Bodies up to this size are validated on the event loop; larger ones would hold it up for longer
+# than about a millisecond, and go to a thread.
 SMALL_BODY_BYTES = 16 * 1024
 SMALL_BODY_VALUES = 1000
 
+# Seconds that an answer waits for Redis to take the notifications; the reconciler sends the rest.
 NOTIFY_S = 5.0
 
 # Threads of their own, because requests may hang in all of Starlette's.
@@ -93,12 +97,12 @@ async def _notify_soon(events: Sequence[Event], recorded: Recorded) -> None:
 
 
 def _is_small(body: bytes) -> bool:
-    """Whether it is validated in about a millisecond, for which the event loop may be held up."""
+    """Say whether a body is validated in about a millisecond, which the event loop can spare."""
     return len(body) <= SMALL_BODY_BYTES and body.count(b",") <= SMALL_BODY_VALUES
 
 
 def _commits(request: Request, events: Sequence[Event]) -> GroupCommit:
-    """A deletion's transaction waits for whoever writes the graph; others do not wait for it."""
+    """Choose the group: deletions wait for whoever writes the graph, others not for deletions."""
     waits = any(event.event_type == "student_deleted" for event in events)
     found: GroupCommit = request.state.deletions if waits else request.state.commits
     return found

@@ -109,7 +109,6 @@ CURSOR = query_cursor(int)
 
 
 def get_queues() -> Response:
-    """List every queue."""
     return reply(QUEUES, QueueList(queues=[QueueOut.of(depth) for depth in read_depths()]))
 
 
@@ -139,13 +138,11 @@ def get_messages(
 
 
 def post_pause_queue(request: Request, queue: Queue) -> Response:
-    """Pause a queue."""
     changed = pause_queue(queue, caller_of(request).name)
     return reply(PAUSED, Paused(queue=queue, paused=True, changed=changed))
 
 
 def post_resume_queue(queue: Queue) -> Response:
-    """Resume a queue."""
     return reply(PAUSED, Paused(queue=queue, paused=False, changed=resume_queue(queue)))
 
 
@@ -155,7 +152,6 @@ def post_purge_queue(queue: Queue) -> Response:
 
 
 def get_workers() -> Response:
-    """List the worker processes."""
     return reply(WORKERS, WorkerList(workers=list_workers()))
 
 

@@ -65,7 +65,6 @@ VERSION = path_number("version", "unknown_weights")
 
 
 def get_recommendation_models() -> Response:
-    """List the models."""
     return reply(MODELS, list_models())
 
 
@@ -88,7 +87,7 @@ def post_roll_back_model() -> Response:
 
 
 def get_recommendation_quality() -> Response:
-    """How good recommendations turned out."""
+    """Measure how good recommendations turned out."""
     return reply(QUALITY, read_quality())
 
 

@@ -64,7 +64,6 @@ def get_quality() -> Response:
 
 
 async def get_run(request: Request, run_id: UUID) -> Response:
-    """Read one run."""
     return reply(RUN, await fetch(request, run_query(run_id)))
 
 

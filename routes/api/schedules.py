@@ -96,7 +96,7 @@ def next_run(schedule: Schedule) -> datetime | None:
 
 
 def get_schedules() -> Response:
-    """List every job."""
+    """List every job with its next run and its last firing."""
     schedules = [ScheduleOut.of(schedule) for schedule in list_schedules()]
     return reply(SCHEDULES, ScheduleList(schedules=schedules))
 
@@ -115,19 +115,17 @@ def get_firings(
 
 
 def post_run(request: Request, job: str) -> Response:
-    """Run a job now."""
+    """Request a firing of a job, beside its schedule."""
     firing_id = request_firing(job, caller_of(request).name)
     return reply(REQUESTED, FiringRequested(firing_id=firing_id), 202)
 
 
 def post_enable(job: str) -> Response:
-    """Enable a job."""
     enable_job(job, enabled=True)
     return reply(ENABLED, Enabled(job=job, enabled=True))
 
 
 def post_disable(job: str) -> Response:
-    """Disable a job."""
     enable_job(job, enabled=False)
     return reply(ENABLED, Enabled(job=job, enabled=False))
 

@@ -94,7 +94,7 @@ LIMIT = query_optional_limit("at most this many, up to MAX_NEIGHBORS")
 
 
 async def get_student(request: Request, student_id: str) -> Response:
-    """Read one student."""
+    """Read one student with profile, reading level and freshness."""
     student = await fetch(request, student_query(student_id))
     profile = dict(student.profile) if student.profile else None
     body = {
@@ -110,7 +110,7 @@ async def get_student(request: Request, student_id: str) -> Response:
 
 
 async def get_neighbors(request: Request, student_id: str, limit: int | None) -> Response:
-    """Read a student's neighbours."""
+    """Read a student's neighbours with the freshness of the list."""
     found = await fetch(request, neighbors_query(student_id, limit))
     row = Freshness.of(found.freshness)
     body = NeighborsOut(

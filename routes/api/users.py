@@ -65,7 +65,7 @@ RECOMMENDATIONS_LIMIT = query_limit(MAX_RECOMMENDATIONS, DEFAULT_LIMIT)
 
 
 def get_user_embedding(user_id: str) -> Response:
-    """Read a user's vector."""
+    """Read a user's interests as a vector."""
     return reply(EMBEDDING, read_embedding(user_id))
 
 

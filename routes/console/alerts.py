@@ -15,6 +15,7 @@ from workers.jobs.schedules import Schedule
 from workers.ledger.contract import KindFreshness
 from workers.ledger.watch import broken_since
 
+# Seconds that a queue's oldest message may wait: as long as a key may be stale by default.
 STUCK_S = 60.0
 
 

@@ -135,7 +135,7 @@ def post_login(request: Request) -> Response:
 
 
 def post_logout(request: Request) -> Response:
-    """End the session."""
+    """End the session, and send to the login."""
     refuse_other_sites(request)
     session = read_session(request)
     if session is not None:

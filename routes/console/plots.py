@@ -50,7 +50,7 @@ class Plot:
 
 
 def overview_plots(minutes: Sequence[Minute], span: str) -> list[Plot]:
-    """What the overview shows of the last hour or day."""
+    """Draw what the overview shows of the last hour or day."""
     return [
         _plot(
             "Keys made fresh per minute",
@@ -146,7 +146,7 @@ def _plot(title: str, span: str, say: Say, series: Sequence[tuple[str, str, Poin
 
 
 def _path(points: Points, place: Callable[[datetime], float], top: float, step: int) -> str:
-    """SVG path data; a gap where nothing was stored or nothing was done."""
+    """Write SVG path data, with a gap where nothing was stored or nothing was done."""
     parts, before = [], None
     for at, value in points:
         if value is None:
@@ -162,7 +162,7 @@ def _path(points: Points, place: Callable[[datetime], float], top: float, step: 
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50, ... and so on.
+    """Round a value up to the next of 1, 2, 5, 10, 20, 50 and so on.
 
     >>> _round_up(0), _round_up(3), _round_up(51), _round_up(0.3)
     (1.0, 5.0, 100.0, 0.5)

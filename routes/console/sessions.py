@@ -19,6 +19,8 @@ from workers.operations.session_secret import session_secret
 
 COOKIE = "kinfold_session"
 FLASH = "kinfold_flash"
+# Seconds until somebody has to log in again, a day's work, and until a message is not shown any
+# more, which is longer than any page takes.
 MAX_SESSION_S = 12 * 3600
 FLASH_S = 60
 
@@ -40,7 +42,7 @@ class Flash:
 
 
 def read_session(request: Request) -> Session | None:
-    """The session of the request's cookie; None without one that is signed, recent and of a key.
+    """Read the session of the cookie; None without one that is signed, recent and of a key.
 
     A session ends when somebody logs out of it, and when its key is taken out of API_KEYS or gets
     another digest.
@@ -77,7 +79,7 @@ def start_session(response: Response, key: ApiKey | None) -> Session:
 
 
 def end_session(response: Response) -> None:
-    """Forget who it was."""
+    """Delete the cookie that names the key."""
     response.delete_cookie(COOKIE)
 
 
@@ -97,13 +99,13 @@ def leave_flash(response: Response, flash: Flash) -> None:
 
 
 def take_flash(request: Request) -> Flash | None:
-    """What the act before this page came to; the page's response forgets it."""
+    """Read what the form before this page came to; the page's response forgets it."""
     stored = _load(request, FLASH, FLASH_S)
     return Flash(str(stored["text"]), bool(stored["ok"])) if stored else None
 
 
 def local_path(text: str | None) -> str:
-    """Where to go on: a page of this console, and nothing else.
+    """Choose where to go on: a page of this console, and nothing else.
 
     >>> local_path("/console/queues?state=dead"), local_path("//elsewhere"), local_path(None)
     ('/console/queues?state=dead', '/', '/')
@@ -113,7 +115,7 @@ def local_path(text: str | None) -> str:
 
 
 def _fingerprint(key: ApiKey) -> str:
-    """Tells one digest from another, and nothing of either."""
+    """Distinguish one digest from another, and reveal nothing of either."""
     return hmac.new(session_secret().encode(), key.digest.encode(), hashlib.sha256).hexdigest()
 
 

@@ -71,7 +71,6 @@ def overview(request: Request) -> Shown:
 
 
 def queues() -> Shown:
-    """Show every queue."""
     return {"queues": _queues()}
 
 
@@ -137,7 +136,7 @@ def runs(cursor: tuple[datetime | None, UUID | None]) -> Shown:
 
 
 def schedule() -> Shown:
-    """Show the timed jobs."""
+    """Show the timed jobs with their next and last firing."""
     return {"schedules": [ScheduleOut.of(each) for each in list_schedules()]}
 
 

@@ -72,13 +72,13 @@ def admit(request: Request, caller: Caller, role: Role) -> None:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who `authorize` let through."""
+    """Return the caller that `authorize` let through."""
     caller: Caller = request.scope["caller"]
     return caller
 
 
 def refuse_strangers(request: Request) -> None:
-    """Without keys only programs and pages of this machine may call.
+    """Let only programs and pages of this machine call, where no keys are configured.
 
     A browser on this machine also runs the pages of others. Such a page is known by its Origin,
     or by a Host that is not this machine when its name was made to point here.
@@ -106,7 +106,7 @@ def refuse_other_sites(request: Request) -> None:
 
 
 def check_attempts(request: Request) -> None:
-    """Raises a 429 problem when there were too many wrong keys from where this request is from."""
+    """Refuse a request from where too many wrong keys came from."""
     if time.monotonic() - _last_wrong_at > PLACE_LIMIT.get_expiry():
         return
     if not all(_limiter.test(limit, *where) for limit, where in _origins(request)):
@@ -114,7 +114,7 @@ def check_attempts(request: Request) -> None:
 
 
 def count_wrong_key(request: Request, presented: str) -> None:
-    """One more wrong key from there, unless it is one that was counted already."""
+    """Count a wrong key of this request's origins, unless the same one was counted already."""
     global _last_wrong_at  # noqa: PLW0603  # of the process, as the limiter is
     _last_wrong_at = time.monotonic()
     digest = hashlib.sha256(presented.encode()).hexdigest()
@@ -126,7 +126,7 @@ def count_wrong_key(request: Request, presented: str) -> None:
 
 
 def forget_wrong_keys() -> None:
-    """Start to count anew."""
+    """Forget every wrong key that was counted."""
     global _last_wrong_at  # noqa: PLW0603  # see above
     _last_wrong_at = float("-inf")
     _limiter.storage.reset()
@@ -145,7 +145,7 @@ def _bearer(request: Request) -> Caller:
 
 
 def _origins(request: Request) -> tuple[tuple[RateLimitItemPerMinute, tuple[str, ...]], ...]:
-    """What is limited: an address, and behind a proxy the one that it forwards for.
+    """Name the origins that are limited: an address, and behind a proxy the one it forwards for.
 
     Only the last entry of X-Forwarded-For was written by the nearest proxy. A caller that comes
     without one can write what it likes there, which is why its own address has a limit, too.
@@ -159,7 +159,7 @@ def _origins(request: Request) -> tuple[tuple[RateLimitItemPerMinute, tuple[str,
 
 
 def _network(address: str) -> str:
-    """An IPv4 address, or the /64 that an IPv6 one belongs to: whoever has one has all of it."""
+    """Name an IPv4 address, or the /64 of an IPv6 one: whoever has one address has all of it."""
     try:
         parsed = ip_address(address)
     except ValueError:

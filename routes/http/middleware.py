@@ -39,7 +39,7 @@ class RequestId:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Also logs the request once it is answered."""
+        """Pass a request on, and log it once it is answered."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -86,7 +86,7 @@ class Trace:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Its name is the route, which is known at the end."""
+        """Trace a request; the span gets the name of its route at the end, when that is known."""
         if scope["type"] != "http" or not is_tracing():
             await self.app(scope, receive, send)
             return
@@ -125,7 +125,7 @@ class SecurityHeaders:
         self.https_only = (b"strict-transport-security", b"max-age=31536000")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Adds them to every answer."""
+        """Add the headers to every answer."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -145,7 +145,7 @@ class EncodedPath:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handlers decode the ids themselves."""
+        """Route by the raw path; parameters decode their ids themselves."""
         if scope["type"] == "http":
             scope["path"] = scope["raw_path"].decode("ascii", "replace")
         await self.app(scope, receive, send)
@@ -158,7 +158,7 @@ class BoundedBody:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The body is `request.state.body` afterwards."""
+        """Read the body into `request.state.body`, and pass the request on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

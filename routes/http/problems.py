@@ -28,6 +28,7 @@ from workers.core.reasons import reason_of
 
 log = structlog.get_logger()
 
+# Errors that an answer lists; a body of 10 MB may have a million of them.
 REPORTED_ERRORS = 100
 
 
@@ -49,7 +50,7 @@ class Problem(Exception):
 
 
 def answer(request: Request, problem: Problem) -> Response:
-    """The problem as a response."""
+    """Make the response of a problem."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -65,7 +66,7 @@ def answer(request: Request, problem: Problem) -> Response:
 
 
 def invalid(error: ValidationError, *prefix: str | int) -> Problem:
-    """422 for input that does not fit its model; the input itself is not repeated."""
+    """Make the 422 for input that does not fit its model; the input itself is not repeated."""
     errors = [
         {"loc": [*prefix, *problem["loc"]], "msg": problem["msg"]}
         for problem in error.errors(include_input=False, include_url=False, include_context=False)
@@ -75,7 +76,7 @@ def invalid(error: ValidationError, *prefix: str | int) -> Problem:
 
 
 def on_problem(request: Request, error: Exception) -> Response:
-    """A handler refused."""
+    """Answer the problem that a handler raised."""
     assert isinstance(error, Problem)
     return answer(request, error)
 
@@ -91,25 +92,25 @@ def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def on_unknown_key(request: Request, error: Exception) -> Response:
-    """A read named something that is not stored."""
+    """Answer 404 to a read of something that is not stored."""
     assert isinstance(error, UnknownKeyError)
     return answer(request, Problem(404, str(error), reason=error.reason))
 
 
 def on_run_active(request: Request, error: Exception) -> Response:
-    """A run of this kind is active already."""
+    """Answer 409 where a run of this kind is active already."""
     assert isinstance(error, RunActiveError)
     return answer(request, Problem(409, str(error), run_id=str(error.run_id)))
 
 
 def on_run_stopped(request: Request, error: Exception) -> Response:
-    """The run has ended already."""
+    """Answer 409 where the run has ended already."""
     assert isinstance(error, RunStoppedError)
     return answer(request, Problem(409, str(error), reason=error.reason))
 
 
 def on_source(request: Request, error: Exception) -> Response:
-    """MongoDB, the source of the documents, cannot be read."""
+    """Answer 503 where MongoDB, the source of the documents, cannot be read."""
     assert isinstance(error, SourceError)
     log.error("source_down", reason=error.reason, error=str(error))
     # What MongoDB says may name hosts; what is said of our own settings helps.
@@ -119,13 +120,13 @@ def on_source(request: Request, error: Exception) -> Response:
 
 
 def on_version_state(request: Request, error: Exception) -> Response:
-    """A version of the documents' vectors cannot be switched to."""
+    """Answer 409 where a version of the documents' vectors cannot be switched to."""
     assert isinstance(error, VersionStateError)
     return answer(request, Problem(409, str(error), reason=error.reason))
 
 
 def on_provider(request: Request, error: Exception) -> Response:
-    """The embeddings provider gave no vector for a text of the request."""
+    """Answer 422 or 503 where the provider gave no vector for a text of the request."""
     assert isinstance(error, ProviderError)
     log.error("provider_failed", error=str(error))
     if isinstance(error, ProviderRefusedError | InvalidEmbeddingError):
@@ -134,7 +135,7 @@ def on_provider(request: Request, error: Exception) -> Response:
 
 
 def on_csv_format(request: Request, error: Exception) -> Response:
-    """An uploaded file is not the expected table at all."""
+    """Answer 422 to an uploaded file that is not the expected table at all."""
     assert isinstance(error, CsvFormatError)
     where: dict[str, object] = {"line": 1, "column": error.column, "message": str(error)}
     errors = [{"loc": ["header", *filter(None, [error.column])], "msg": str(error), **where}]
@@ -180,12 +181,12 @@ HANDLERS = {
 
 
 def answer_to(request: Request, error: Exception) -> Response:
-    """What is answered to an error; a defect is logged."""
+    """Answer an error; a defect is logged."""
     return _handler_of(error)(request, error)
 
 
 def is_defect(error: Exception) -> bool:
-    """Whether nobody has foreseen it."""
+    """Say whether nobody has foreseen an error."""
     return _handler_of(error) is on_unexpected
 
 

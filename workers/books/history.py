@@ -80,7 +80,7 @@ def decay(loans: int, half_life: float = HALF_LIFE_LOANS) -> Floats:
 
 
 def _newest_ratings(rows: Ints, ratings: Floats, wanted: Ints) -> Floats:
-    """The first rating that is not NaN of each wanted book; NaN for a book without any."""
+    """Find the first rating that is not NaN of each wanted book; NaN for a book without any."""
     known = ~np.isnan(ratings)
     rated, place = np.unique(rows[known], return_index=True)
     if not len(rated):

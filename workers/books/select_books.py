@@ -137,7 +137,7 @@ def _with_arrivals(
 
 
 def _full(books: list[int], catalog: Catalog, caps: Caps) -> Flags:
-    """Which books (n,) would be one too many of their author or series in a list."""
+    """Say which books (n,) would be one too many of their author or series in a list."""
     full = np.zeros(len(catalog), np.bool_)
     for codes, cap in ((catalog.author, caps.author), (catalog.series, caps.series)):
         if cap is not None:

@@ -148,7 +148,7 @@ def share_of_best(values: Floats, candidates: Floats) -> Floats:
 
 
 def _add_up(books: Sequence[Ints], amounts: Sequence[Floats], size: int) -> Floats:
-    """Sums by student and book (s, size), of arrays that name a book for each amount."""
+    """Add up by student and book (s, size) arrays that name a book for each amount."""
     places = [rows.ravel() + student * size for student, rows in enumerate(books)]
     sums = np.bincount(
         _together(places, np.int64),

@@ -46,7 +46,7 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
 
 
 def find_key(keys: tuple[ApiKey, ...], presented: str) -> ApiKey | None:
-    """The entry that `presented` belongs to; every entry is compared, each in constant time."""
+    """Find the entry of a presented key; every entry is compared, each in constant time."""
     digest = hashlib.sha256(presented.encode()).hexdigest()
     found = None
     for key in keys:

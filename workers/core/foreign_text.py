@@ -57,7 +57,7 @@ class _Escaping(StrDumper):
 
 class _EscapingUnknown(StrDumperUnknown):
     def dump(self, obj: str) -> Buffer | None:
-        """As `_Escaping`, for parameters whose type Postgres infers."""
+        """Escape a parameter whose type Postgres infers."""
         try:
             return super().dump(obj)
         except (psycopg.DataError, UnicodeEncodeError):
@@ -66,7 +66,7 @@ class _EscapingUnknown(StrDumperUnknown):
 
 class _EscapingBinary(StrBinaryDumper):
     def dump(self, obj: str) -> Buffer | None:
-        """As `_Escaping`, in binary, where Postgres itself would refuse NUL."""
+        """Escape a binary parameter, where Postgres itself would refuse NUL."""
         return super().dump(escape(obj) if UNWRITABLE.search(obj) else obj)
 
 

@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from workers.core.stores import stores
 
 HASH = "metrics"
+# Seconds between flushes: what a killed process loses of its counts at most.
 FLUSH_INTERVAL_S = 1.0
 
 _pending: defaultdict[tuple[str, ...], float] = defaultdict(float)
@@ -205,7 +206,7 @@ def stop_flushing() -> None:
 
 
 def read_counts() -> dict[tuple[str, ...], float]:
-    """Everything that is counted, by name, part (a histogram's bound or "sum") and labels."""
+    """Read all counts, by name, part (a histogram's bound or "sum") and labels."""
     return {
         tuple(json.loads(field)): float(value)
         for field, value in stores().redis.hgetall(HASH).items()
@@ -213,7 +214,7 @@ def read_counts() -> dict[tuple[str, ...], float]:
 
 
 def collect() -> Iterator[Metric]:
-    """The cluster's counters and histograms as Prometheus metric families."""
+    """Collect the cluster's counters and histograms as Prometheus metric families."""
     stored = read_counts()
     for total in TOTALS:
         family = CounterMetricFamily(total.name, total.help, labels=total.labels)

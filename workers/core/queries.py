@@ -10,7 +10,7 @@ _BLOCK = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)", re.MULTILINE)
 
 @cache
 def load_queries(stem: str) -> dict[str, str]:
-    """All queries of sql/{stem}.sql by name.
+    """Read all queries of sql/{stem}.sql by name.
 
     Raises:
         ValueError: two queries share a name, or text stands outside a described block.
@@ -28,6 +28,6 @@ def load_queries(stem: str) -> dict[str, str]:
 
 
 def query(path: str) -> str:
-    """The query `stem.name`; called at import, so that a missing one stops the process there."""
+    """Return the query `room/stem.name`, at import: a missing one stops the process there."""
     stem, name = path.split(".")
     return load_queries(stem)[name]

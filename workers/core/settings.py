@@ -162,7 +162,7 @@ class Settings(
 
 @cache
 def settings() -> Settings:
-    """The process's settings.
+    """Read the process's settings, once.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names each of them.

@@ -26,6 +26,8 @@ SESSION_SETTINGS = query("core/stores.session_settings")
 
 # So that Postgres tells our sessions from others of the same role.
 APPLICATION = "kinfold"
+# Milliseconds that a session may be idle inside a transaction before the server ends it. A stalled
+# worker keeps its locks for as long; with less, a slow machine loses work that was going well.
 STALLED_TRANSACTION_MS = 30_000
 SESSION: dict[str, Any] = {
     "autocommit": True,
@@ -58,7 +60,7 @@ _open: Stores | None = None
 
 
 def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis:
-    """A Redis client that gives up after `timeout_s` and tries a broken connection again.
+    """Make a Redis client that gives up after `timeout_s` and tries a broken connection again.
 
     Connects on first use. `rediss://` does not check the certificate's issuer, because hosted
     Redis (Heroku) presents self-signed ones.
@@ -75,7 +77,7 @@ def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis
 
 
 def connect() -> psycopg.Connection:
-    """One connection of its own in autocommit mode, for locks and migrations."""
+    """Open a connection of its own in autocommit mode, for locks and migrations."""
     return psycopg.connect(str(settings().database_url), **(SESSION | {"connect_timeout": 10}))
 
 
@@ -109,7 +111,7 @@ def open_stores(connections: int | None = None) -> Stores:
 
 
 def async_pool(connections: int) -> AsyncPool:
-    """A pool that an event loop is to open and close, for reads in autocommit mode."""
+    """Make a pool that an event loop is to open and close, for reads in autocommit mode."""
     return AsyncConnectionPool(
         str(settings().database_url),
         min_size=1,
@@ -123,7 +125,7 @@ def async_pool(connections: int) -> AsyncPool:
 
 
 def _mongo_client() -> Mongo | None:
-    """Connects on first use, and says within seconds when nobody answers."""
+    """Make a client that connects on first use, and says within seconds when nobody answers."""
     if settings().mongo_url is None:
         return None
     return MongoClient(
@@ -161,7 +163,7 @@ async def _configure_async(conn: psycopg.AsyncConnection) -> None:
 
 
 async def _check_async(conn: psycopg.AsyncConnection) -> None:
-    """As `_check`."""
+    """Refuse a connection that has ended, as `_check` does."""
     if _can_be_read(conn):
         await AsyncConnectionPool.check_connection(conn)
 
@@ -173,7 +175,7 @@ def _can_be_read(conn: psycopg.Connection | psycopg.AsyncConnection) -> bool:
 
 
 def close_stores() -> None:
-    """Close what `open_stores` opened."""
+    """Close the clients that `open_stores` opened."""
     global _open  # noqa: PLW0603
     if _open is not None:
         _open.pool.close()
@@ -186,7 +188,7 @@ def close_stores() -> None:
 
 
 def stores() -> Stores:
-    """The open clients.
+    """Return the process's open clients.
 
     Raises:
         RuntimeError: `open_stores` has not been called in this process.
@@ -197,20 +199,20 @@ def stores() -> Stores:
 
 
 def broker_redis() -> Redis:
-    """The Redis where messages lie, for looking into queues; actors are sent by the broker."""
+    """Return the Redis where messages lie, to look into queues; the broker sends by its own."""
     return stores().broker
 
 
 @contextmanager
 def transaction() -> Iterator[psycopg.Connection]:
-    """A pooled connection inside one transaction, committed at the end of the block."""
+    """Lend a pooled connection inside one transaction, committed at the end of the block."""
     with stores().pool.connection() as conn, conn.transaction():
         yield conn
 
 
 @contextmanager
 def connection() -> Iterator[psycopg.Connection]:
-    """A pooled connection in autocommit mode."""
+    """Lend a pooled connection in autocommit mode."""
     with stores().pool.connection() as conn:
         yield conn
 
@@ -240,5 +242,5 @@ def script(source: str) -> Script:
 
 
 def ping_redis() -> None:
-    """One round trip to Redis, which takes a second at most."""
+    """Make one round trip to Redis, which takes a second at most."""
     stores().probe.ping()

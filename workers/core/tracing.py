@@ -20,7 +20,7 @@ TRACER = trace.get_tracer("kinfold")
 
 
 def is_tracing() -> bool:
-    """Whether spans are sent anywhere."""
+    """Say whether spans are sent anywhere."""
     return settings().otel_exporter_otlp_endpoint is not None
 
 
@@ -43,7 +43,7 @@ def start_tracing(process: str) -> None:
 
 
 def stop_tracing() -> None:
-    """Send what is left."""
+    """Send the spans that are left."""
     shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
     if shutdown is not None:  # the provider of no traces has none
         shutdown()
@@ -56,7 +56,7 @@ def span(
     carrier: Mapping[str, str] | None = None,
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
-    """What happens inside is one step of a trace; what is raised there is noted.
+    """Make one step of a trace of what happens inside, with what is raised there.
 
     Args:
         carrier: names the trace to go on with (W3C's `traceparent`), else the current one.
@@ -67,7 +67,7 @@ def span(
 
 
 def carried() -> dict[str, str]:
-    """What a message has to carry to be in the current trace; empty outside of one."""
+    """Return what a message carries to be in the current trace; empty outside of one."""
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return carrier
@@ -77,7 +77,7 @@ class TracedCursor(psycopg.Cursor[Any]):
     """Inside a trace each statement is a span; values are parameters and so not in it."""
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
-        """As every cursor."""
+        """Execute a statement inside a span."""
         with _statement_span(query, self):
             return super().execute(query, *args, **kwargs)
 
@@ -86,7 +86,7 @@ class TracedAsyncCursor(psycopg.AsyncCursor[Any]):
     """The same from an event loop."""
 
     async def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
-        """As every cursor."""
+        """Execute a statement inside a span."""
         with _statement_span(query, self):
             return await super().execute(query, *args, **kwargs)
 

@@ -6,10 +6,10 @@ import threading
 
 
 def process_name() -> str:
-    """This process: host and process id."""
+    """Name this process: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def worker_name() -> str:
-    """This thread of this process."""
+    """Name this thread of this process."""
     return f"{process_name()}:{threading.get_native_id()}"

@@ -15,7 +15,7 @@ class Embedder(Protocol):
     dimensions: int
 
     def embed_batch(self, texts: list[str]) -> Embeddings:
-        """One request: shape (len(texts), dimensions).
+        """Embed texts in one request: shape (len(texts), dimensions).
 
         Raises:
             ProviderError: no vectors; which kind says what may help.

@@ -28,7 +28,7 @@ class AbsentProvider:
 
 @cache
 def embedder(spec: EmbeddingSpec) -> Embedder:
-    """The process's embedder of these vectors.
+    """Return the process's embedder of these vectors.
 
     A local model stays local also after a provider was chosen: its vectors stay comparable with
     texts of today.

@@ -25,7 +25,7 @@ class HashingEmbedder:
         self.dimensions = spec.dimensions
 
     def embed_batch(self, texts: list[str]) -> Embeddings:
-        """Unit vectors; all zeros for a blank text, which validation rejects."""
+        """Embed texts as unit vectors; all zeros for a blank one, which validation rejects."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         for vector, text in zip(vectors, texts, strict=True):
             words = _words(text.lower())
@@ -39,7 +39,7 @@ class HashingEmbedder:
 
 
 def _words(text: str) -> list[str]:
-    """Words; of a text without any the characters, because one may be a word or all that is said.
+    """Split a text into words, or into characters if it has none: one may be all that is said.
 
     >>> _words("tea, a cup"), _words("好"), _words("!?")
     (['tea', 'cup'], ['好'], ['!', '?'])

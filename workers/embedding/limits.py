@@ -19,9 +19,14 @@ from workers.core.stores import stores
 
 PAUSED = "provider:paused"
 FAILURES = "provider:failures"
+# Seconds that a request waits for a place. With more of them threads wait that could do other work.
 PATIENCE_S = 5.0
+# Requests a second that are let through although a minute's budget is less: 10 begun at once are
+# no burst. With more of them a small budget is used up in the first seconds of its minute.
 MIN_PER_SECOND = 10
+# Seconds of the longest pause after failures in a row. With more, a provider that is back waits.
 MAX_PAUSE_S = 60.0
+# Seconds of the longest pause that a provider may ask for: a wrong header must not stop everything.
 MAX_RETRY_AFTER_S = 3600.0
 # A key that is there as long as the pause lasts. Requests that were under way together fail
 # together: the longest pause counts.
@@ -50,7 +55,7 @@ log = structlog.get_logger()
 
 
 def estimate_tokens(text: str) -> int:
-    """An upper estimate: English has about four bytes to a token, most scripts three or more.
+    """Estimate tokens from above: English has about four bytes to one, most scripts three or more.
 
     >>> estimate_tokens("twelve chars")
     5
@@ -96,7 +101,7 @@ def pause(retry_after: str | None) -> float:
 
 
 def _asked_seconds(retry_after: str | None) -> float | None:
-    """What a Retry-After header says; None if it says nothing that can be read."""
+    """Read the seconds of a Retry-After header; None if it says nothing that can be read."""
     if retry_after is None:
         return None
     if retry_after.replace(".", "", 1).isdecimal():
@@ -111,7 +116,7 @@ def _asked_seconds(retry_after: str | None) -> float | None:
 
 
 def report_success() -> None:
-    """The provider answered: the next failure starts with a short pause again."""
+    """Note that the provider answered: the next failure starts with a short pause again."""
     try:
         stores().redis.delete(FAILURES)
     except redis.RedisError as error:

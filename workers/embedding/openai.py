@@ -41,7 +41,7 @@ class OpenAIEmbedder:
         )
 
     def embed_batch(self, texts: list[str]) -> Embeddings:
-        """One request to the provider, within the cluster's limits."""
+        """Embed texts in one request to the provider, within the cluster's limits."""
         admit(texts)
         PROVIDER_REQUESTS.add(1, model=self.model)
         PROVIDER_INPUTS.add(len(texts), model=self.model)

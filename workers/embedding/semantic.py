@@ -30,7 +30,7 @@ class SemanticEmbedder:
         self._hashing = HashingEmbedder(EmbeddingSpec(spec.model, spec.dimensions - self._meaning))
 
     def embed_batch(self, texts: list[str]) -> Embeddings:
-        """Unit vectors; all zeros for a blank text, which validation rejects.
+        """Embed texts as unit vectors; all zeros for a blank one, which validation rejects.
 
         Each text is worked on alone and added up in the order of its words, so the bytes of its
         vector depend neither on the batch nor on the process.
@@ -43,7 +43,7 @@ class SemanticEmbedder:
         return vectors
 
     def _meaning_of(self, text: str) -> NDArray[np.float32]:
-        """Unit vector of the sum over all words; zeros if there is none."""
+        """Scale the sum over all words to a unit vector; zeros if there is none."""
         words = text.lower().replace(SPACE, " ").split()
         if not words:
             return np.zeros(self._meaning, np.float32)
@@ -55,7 +55,7 @@ class SemanticEmbedder:
 
 
 def meaning_components(dimensions: int) -> int:
-    """How many of a vector's components say what the words mean; the others hold hashed words.
+    """Count the components of a vector that say what words mean; the others hold hashed words.
 
     The table was trained so that its first 64 or 128 components are a table themselves, and of 300
     components 128 and 172 find more than 256 and 44.

@@ -28,7 +28,7 @@ HARMLESS_TEXT = "A short text."
 
 
 def embed_texts(embedder: Embedder, texts: list[str]) -> list[Vector | ProviderError]:
-    """One vector of `embedder.dimensions` float32 per text, or the error that kept it from one."""
+    """Embed each text as `embedder.dimensions` float32, or say which error kept it from that."""
     results: list[Vector | ProviderError] = []
     for request in _requests(texts):
         results += _embed_request(embedder, request)
@@ -75,7 +75,7 @@ def _embed_halves(embedder: Embedder, texts: list[str]) -> list[Vector | Provide
 
 
 def _general_fault(embedder: Embedder, error: ProviderError) -> ProviderError | None:
-    """Whether a text that is surely harmless fares no better: then the texts are not at fault."""
+    """Say whether a text that is surely harmless fares no better: then texts are not at fault."""
     try:
         embedder.embed_batch([HARMLESS_TEXT])
     except ProviderFaultError:
@@ -121,7 +121,7 @@ def _embed_request(
 
 
 def _valid_rows(vectors: Embeddings, dimensions: int) -> NDArray[np.bool_]:
-    """As `validate`, for a whole request; a row that is not finite compares as false."""
+    """Validate a whole request, as `validate` does; a row that is not finite compares as false."""
     if vectors.shape[1:] != (dimensions,):
         return np.zeros(len(vectors), bool)
     largest = np.abs(vectors).max(axis=1)

@@ -47,7 +47,7 @@ class WordSums:
         self._kept: dict[str, bytes] = {}
 
     def of(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """One row per word, none of them empty or with white space or SPACE inside.
+        """Sum up one row per word, none of them empty or with white space or SPACE inside.
 
         The same bytes whatever was asked before or is asked at once: each row is added up alone,
         in the order of its tokens.
@@ -78,7 +78,7 @@ class WordSums:
 
 @cache
 def word_sums() -> WordSums:
-    """The process's sums, whatever dimensions its embedders have.
+    """Return the process's sums, whatever dimensions its embedders have.
 
     Raises:
         SettingsError: the package is missing, or its files are not those of the model.

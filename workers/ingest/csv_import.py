@@ -22,9 +22,11 @@ from workers.ingest.events import BookChanged, CheckoutAdded, Event, StudentChan
 from workers.ingest.record import record_events
 from workers.ledger.freshness import Notification, resend_stale
 
+# Rows stored in one transaction. With more, other writers of the same rows wait for longer.
 CHUNK_ROWS = 2000
 # A stray quote would otherwise swallow the rest of the file into one cell.
 RECORD_MAX_LINES = 200
+# Errors that a report lists; the others are counted.
 REPORTED_ERRORS = 1000
 
 Cell = str | int | float | date | list[str] | None
@@ -64,7 +66,7 @@ class ImportReport:
     notifications: list[Notification] = field(default_factory=list)
 
     def refuse(self, errors: Sequence[CsvError]) -> None:
-        """Count one bad row."""
+        """Count one bad row, and keep its errors."""
         self.failed += 1
         self.errors += errors[: REPORTED_ERRORS - len(self.errors)]
 
@@ -112,7 +114,7 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
 
 
 def _repeated(places: Sequence[int], lines: Sequence[str]) -> set[int]:
-    """Hashes of the keys that stand in more than one row.
+    """Find keys that stand in more than one row, as hashes.
 
     Of these rows only the last one is stored. Stored in order, each would change what another
     transaction has stored for the one before it, and again with every import of the file.
@@ -131,7 +133,7 @@ def _key(places: Sequence[int], record: Sequence[str]) -> Key:
 
 
 def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
-    """Each record's first line number and cells, or why it cannot be read.
+    """Yield each record's first line number and cells, or why it cannot be read.
 
     Reading goes on at the line after a broken record's first one, so that only that line is lost.
     """
@@ -258,7 +260,7 @@ def _date(cell: str) -> date | None:
 
 
 def _tags(cell: str) -> list[str]:
-    """A JSON list of strings, or plain text with commas, semicolons or bars between the parts."""
+    """Read a JSON list of strings, or text with commas, semicolons or bars between the parts."""
     if not cell.startswith("["):
         return [part.strip() for part in re.split(r"[,;|]", cell) if part.strip()]
     try:

@@ -37,13 +37,13 @@ class Effects:
         self.stale[kind][key].add(event_id)
 
     def consequential(self) -> set[UUID]:
-        """The events that changed a row or made something stale."""
+        """Find the events that changed a row or made something stale."""
         changed = {event_id for event_id, what in self.outcomes.items() if what != "unchanged"}
         causes = (events for keys in self.stale.values() for events in keys.values())
         return changed.union(*causes)
 
     def forget(self, kinds: Sequence[Kind], key: str) -> None:
-        """What is deleted has nothing to be fresh."""
+        """Forget the keys of what is deleted: it has nothing to be fresh."""
         for kind in kinds:
             self.stale[kind].pop(key, None)
 
@@ -70,7 +70,7 @@ class Merged:
 
 
 def merge(events: Sequence[Identified], *identity: str) -> Merged:
-    """One set of fields per row, named by the fields of `identity`."""
+    """Merge events into one set of fields per row, which the fields of `identity` name."""
     merged = Merged({}, {}, {})
     for event_id, event in events:
         parts = tuple(getattr(event, name) for name in identity)

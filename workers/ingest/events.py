@@ -41,7 +41,7 @@ def _no_nul(text: str) -> str:
 
 
 def _number_as_text(value: object) -> object:
-    """A lunch period is a label: "2" and 2 are the same one."""
+    """Take a lunch period as a label: "2" and 2 are the same one."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -56,7 +56,7 @@ def _null_as_empty(value: object) -> object:
 
 
 def _band_name(value: object) -> object:
-    """ "Late Elementary" and "late-elementary" are the band late_elementary."""
+    """Read "Late Elementary" and "late-elementary" as the band late_elementary."""
     return (
         value.strip().lower().replace(" ", "_").replace("-", "_")
         if isinstance(value, str)
@@ -65,12 +65,12 @@ def _band_name(value: object) -> object:
 
 
 def _language_tag(value: object) -> object:
-    """ "EN" and "pt_BR" are the languages en and pt-br."""
+    """Read "EN" and "pt_BR" as the languages en and pt-br."""
     return value.strip().lower().replace("_", "-") if isinstance(value, str) else value
 
 
 def _post_vector(vector: list[float]) -> list[float]:
-    """What can be compared by cosine; the same bounds as for a provider's vectors."""
+    """Take only what can be compared by cosine, within the bounds of a provider's vectors."""
     if len(vector) != POST_DIMENSIONS:
         raise ValueError(f"an embedding has {POST_DIMENSIONS} numbers, not {len(vector)}")
     if not all(-MAX_COMPONENT <= number <= MAX_COMPONENT for number in vector):
@@ -164,7 +164,7 @@ class EventBase(BaseModel):
     event_id: UUID | None = None
 
     def facts(self, *identity: str) -> dict[str, object]:
-        """The fields that the event gives, without its own id and type and the named ones.
+        """Return the fields that the event gives, without its own id and type and the named ones.
 
         A field that is not given leaves the stored one as it is; null clears it.
         """
@@ -322,7 +322,7 @@ class PostChanged(EventBase):
         return self
 
     def facts(self, *identity: str) -> dict[str, object]:
-        """A text without an embedding takes the place of one that was given before."""
+        """Let a text without an embedding take the place of one that was given before."""
         return {"embedding": None} | super().facts(*identity)
 
 

@@ -13,7 +13,7 @@ from workers.ledger.freshness import Notification
 
 
 def record_together(lists: Sequence[Sequence[Event]]) -> list[Recorded | Exception]:
-    """`record_events` for each list, in one transaction if none of them is refused.
+    """Record each list of events, in one transaction if none of them is refused.
 
     Returns:
         What became of each list; the notifications of all are given to the first.

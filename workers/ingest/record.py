@@ -19,6 +19,7 @@ from workers.ledger.kinds import is_held
 INSERT_EVENTS = query("ingest/record.insert_events")
 INSERT_EFFECTS = query("ingest/record.insert_effects")
 
+# Tries after a deadlock or a row that went meanwhile, before the caller gets the error.
 RETRIES = 3
 
 

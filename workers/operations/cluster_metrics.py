@@ -21,7 +21,7 @@ PINGS: dict[str, Callable[[], None]] = {"postgres": ping_postgres, "redis": ping
 
 
 def collect_cluster() -> Iterator[Metric]:
-    """Gauges of this moment; those of the queues are missing while Redis is down."""
+    """Collect gauges of this moment; those of the queues are missing while Redis is down."""
     yield from _stores()
     yield from _jobs()
     paused = GaugeMetricFamily("queue_paused", "1 while it is held back.", labels=["queue"])

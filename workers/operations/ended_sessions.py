@@ -10,13 +10,13 @@ HAS_ENDED = query("operations/ended_sessions.has_ended")
 
 
 def end(token: str) -> None:
-    """From here on a cookie with this token is worth nothing."""
+    """End a session: from here on a cookie with this token is worth nothing."""
     with connection() as conn:
         conn.execute(END, {"digest": _digest(token)})
 
 
 def has_ended(token: str) -> bool:
-    """Whether somebody logged out of the session with this token."""
+    """Say whether somebody logged out of the session with this token."""
     with connection() as conn:
         return conn.execute(HAS_ENDED, {"digest": _digest(token)}).fetchone() == (True,)
 

@@ -43,7 +43,7 @@ def load_sample() -> bool:
 
 
 def load_platform() -> None:
-    """Posts, actions and interests, as if the schedule had just been there."""
+    """Load posts, actions and interests, as if the schedule had just been there."""
     now = datetime.now(UTC)
     posts = record_events(list(_events("posts", "post_added", now)))
     for notification in posts.notifications:
@@ -60,7 +60,7 @@ def load_platform() -> None:
 
 
 def _events(table: str, event_type: str, now: datetime) -> Iterator[Event]:
-    """A file's rows as events; their times are hours before now."""
+    """Read a file's rows as events; their times are hours before now."""
     with (SAMPLE / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             at = now - timedelta(hours=int(row.pop("hours_ago")))

@@ -143,7 +143,7 @@ class KeyFacts:
 
 
 def read_key(key: str) -> KeyFacts:
-    """Everything but the events and the attempts.
+    """Read everything about a key but its events and attempts.
 
     Raises:
         UnknownKeyError: it is the id of nothing, and the ledger has never heard of it.
@@ -165,7 +165,7 @@ def read_key(key: str) -> KeyFacts:
 
 
 def read_last_events(key: str) -> list[Chain]:
-    """The newest events about a key with what they led to."""
+    """Read the newest events about a key with what they led to."""
     with connection() as conn:
         found = conn.execute(
             LIST_EVENTS, {"kinds": list(Kind), "key": key, "limit": SHOWN_EVENTS}

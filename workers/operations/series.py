@@ -57,7 +57,7 @@ def store_minute() -> None:
 
 
 def counters(counts: Mapping[tuple[str, ...], float]) -> dict[str, float]:
-    """The counters that are plotted, named as their metric, followed by the label that is kept."""
+    """Read the counters that are plotted, named as their metric and the label that is kept."""
     places = {
         total.name: None if label is None else 2 + total.labels.index(label)
         for total, label in COUNTED.items()
@@ -73,7 +73,7 @@ def counters(counts: Mapping[tuple[str, ...], float]) -> dict[str, float]:
 
 
 def read_minutes(span_minutes: int, step_minutes: int = 1) -> list[Minute]:
-    """The rows of the last minutes, every `step_minutes` one, and one more before them."""
+    """Read the rows of the last minutes, every `step_minutes` one, and one more before them."""
     with connection() as conn:
         rows = conn.execute(
             READ, {"span_minutes": span_minutes, "step_minutes": step_minutes}
@@ -82,7 +82,7 @@ def read_minutes(span_minutes: int, step_minutes: int = 1) -> list[Minute]:
 
 
 def rates(minutes: Sequence[Minute], name: str) -> list[tuple[datetime, float]]:
-    """Per minute, between each row and the one before it; a counter that was wiped starts anew.
+    """Compute rates per minute between rows that follow; a counter that was wiped starts anew.
 
     `name` may be the beginning of several names; they are added up.
     """
@@ -101,7 +101,7 @@ def rates(minutes: Sequence[Minute], name: str) -> list[tuple[datetime, float]]:
 def latency_quantiles(
     minutes: Sequence[Minute], quantile: float
 ) -> list[tuple[datetime, float | None]]:
-    """Seconds from stale to fresh that this share of keys stayed below; None where none was done.
+    """Compute the seconds to fresh that this share of keys stayed below; None where none was.
 
     As fine as the buckets of the histogram: the value is interpolated inside one.
     """
@@ -121,7 +121,7 @@ def latency_quantiles(
 
 
 def since(minutes: Sequence[Minute], name: str) -> float:
-    """How much a counter has grown over these rows."""
+    """Sum up how much a counter has grown over these rows."""
     return sum(
         rate * (after.minute - before.minute).total_seconds() / 60
         for (before, after), (_, rate) in zip(
@@ -131,7 +131,7 @@ def since(minutes: Sequence[Minute], name: str) -> float:
 
 
 def per_minute(name: str) -> float | None:
-    """The newest rate of a counter; None while there are no two rows of the last minutes."""
+    """Compute a counter's newest rate; None while there are no two rows of the last minutes."""
     newest = rates(read_minutes(3), name)
     return newest[-1][1] if newest else None
 

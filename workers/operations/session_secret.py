@@ -10,7 +10,7 @@ READ = query("operations/session_secret.read_secret")
 
 @cache
 def session_secret() -> str:
-    """The secret, read once per process."""
+    """Read the secret that signs sessions, once per process."""
     with connection() as conn:
         row = conn.execute(READ).fetchone()
     if row is None:

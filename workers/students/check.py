@@ -144,12 +144,12 @@ def _clustering(conn: psycopg.Connection, sampled: Sequence[Sampled]) -> float |
 
 
 def _count(loans: Sequence[Sequence[str]]) -> Counter[str]:
-    """How often each genre was borrowed, spelled as profiles spell it."""
+    """Count how often each genre was borrowed, spelled as profiles spell it."""
     return Counter(genre.strip().lower() for genres in loans for genre in genres)
 
 
 def _cosine(a: Counter[str], b: Counter[str]) -> float:
-    """Of two counts that are not empty, in [0, 1]."""
+    """Compute the cosine of two counts that are not empty, in [0, 1]."""
     product = sum(count * b[genre] for genre, count in a.items())
     return product / math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()))
 

@@ -7,9 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from statistics import median
 
+# Stored with each profile; raise it when a field changes its meaning.
 PROFILE_VERSION = 1
+# Books that the embedded text names, those with the most weight. With more of them a text says
+# more of what was read long ago, and costs the provider more tokens.
 BOOKS_IN_TEXT = 12
+# Longer texts are cut: a provider refuses what is longer than its model reads (8,191 tokens).
 TEXT_MAX_CHARACTERS = 6000
+# The highest score that is taken for a reading level in grades; scores of other tests are larger.
 MAX_GRADE = 20
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Upper bounds of reading level, in grades; above the last one is high_school.
@@ -80,12 +85,12 @@ class Profile:
     recent_books: Sequence[RecentBook]
 
     def as_json(self) -> dict[str, object]:
-        """The profile as it is stored and shown."""
+        """Return the profile as it is stored and shown."""
         return {**asdict(self), "as_of": self.as_of.isoformat()}
 
 
 def decay_weight(days: float, half_life_days: float) -> float:
-    """`0.5 ** (days / half_life_days)` in (0, 1]; a date in the future counts as today.
+    """Compute `0.5 ** (days / half_life_days)` in (0, 1]; a date in the future counts as today.
 
     >>> decay_weight(30, 30), decay_weight(-5, 30)
     (0.5, 1.0)
@@ -94,7 +99,7 @@ def decay_weight(days: float, half_life_days: float) -> float:
 
 
 def band_of_level(level: float) -> str:
-    """The difficulty band of a reading level in grades.
+    """Name the difficulty band of a reading level in grades.
 
     >>> band_of_level(4.0), band_of_level(4.1), band_of_level(9)
     ('early_elementary', 'late_elementary', 'high_school')
@@ -110,7 +115,7 @@ def build_profile(
     grade_level: int | None = None,
     prior_year_reading_score: float | None = None,
 ) -> Profile:
-    """The profile of a student as of `today`, from all their loans in any order."""
+    """Build the profile of a student as of `today`, from all their loans in any order."""
     newest = min((_age_days(loan, today) for loan in loans), default=0)
     # Shares do not change when all weights are divided by the largest one, and this way the
     # weights of someone who last read decades ago do not all round to zero.
@@ -144,7 +149,7 @@ def build_profile(
 
 
 def render_text(profile: Profile) -> str:
-    """The text that is embedded: reading habits only, nothing that names or describes a person.
+    """Write the text that is embedded: reading habits only, nothing that describes a person.
 
     It depends on the loans and not on the day, so that a profile rebuilt tomorrow costs nothing.
     """
@@ -171,7 +176,7 @@ def _band(loan: Loan) -> str | None:
 
 
 def _shares(amounts: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Shares by name, largest first, names of the same share in alphabetical order.
+    """Compute shares by name, largest first, names of the same share in alphabetical order.
 
     Exact sums, because a last digit that depends on the order could turn into another text.
     """
@@ -215,7 +220,7 @@ def _reading_level(
 
 
 def _checkouts_per_30_days(loans: Sequence[Loan], today: date) -> float:
-    """Since the first loan, or over the last 30 days for someone who began later than that."""
+    """Rate loans since the first one, or over 30 days for a student who began later than that."""
     if not loans:
         return 0.0
     return len(loans) * 30 / max(30, *(_age_days(loan, today) for loan in loans))
@@ -231,7 +236,7 @@ def _median_loan_days(loans: Sequence[Loan]) -> float | None:
 
 
 def _recent_books(loans: Sequence[Loan], weights: Sequence[float]) -> list[RecentBook]:
-    """The books with the most weight; one that was borrowed twice counts with both loans."""
+    """Choose the books with the most weight; one borrowed twice counts with both loans."""
     weights_of: dict[str, list[float]] = defaultdict(list)
     books: dict[str, RecentBook] = {}
     for loan, weight in zip(loans, weights, strict=True):

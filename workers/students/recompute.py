@@ -57,7 +57,7 @@ def recompute_student(key: str) -> list[Notification]:
 
 
 def recompute_batch(batch: Batch) -> Outcome:
-    """The work on one claimed batch; no connection is held across the provider's answer."""
+    """Recompute one claimed batch; no connection is held across the provider's answer."""
     drafts = _draft(list(batch.claims))
     texts = {key: draft.text for key, draft in drafts.items() if not draft.unchanged}
     return _store(batch, drafts, embed_keys(settings().student_embedding, texts))

@@ -38,6 +38,7 @@ for place, key in ipairs(KEYS) do
     end
 end
 """
+# Users of one call of the script; Redis answers nobody else until it is through.
 USERS_PER_CALL = 100
 
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ class UserDocument:
 
 
 def cache_key(user_id: str) -> str:
-    """The contract for whoever reads Redis directly."""
+    """Name the key of a user's vector: a contract with whoever reads Redis directly."""
     return f"user:{user_id}:embedding"
 
 
@@ -88,7 +89,7 @@ def fill(documents: Mapping[str, UserDocument]) -> None:
 
 
 def read(user_id: str) -> bytes | None:
-    """The stored document; None when there is none, or when Redis does not answer at once.
+    """Read the stored document; None when there is none, or Redis does not answer at once.
 
     Others can write to Redis, too: whether it is one is for the caller to find out.
     """
@@ -108,19 +109,19 @@ def read(user_id: str) -> bytes | None:
 
 
 def refill(user_id: str, document: UserDocument) -> None:
-    """What a reader does that has found the vector in Postgres, unless Redis is down."""
+    """Store a vector that a reader has found in Postgres, unless Redis is down."""
     if time.monotonic() >= _quiet_until:
         fill({user_id: document})
 
 
 def document(user_id: str, embedding: str, version: int, **fields: str) -> UserDocument:
-    """From a row; `embedding` is the vector's text in Postgres, which is a JSON list."""
+    """Make the document of a row; `embedding` is the vector's text in Postgres, a JSON list."""
     head = json.dumps({"user_id": user_id, **fields}, ensure_ascii=False)
     return UserDocument(version, f'{head[1:-1]},"embedding":{embedding}')
 
 
 def _write(values: Mapping[str, tuple[int, str]], ttl_s: int) -> None:
-    """Versions and values by user."""
+    """Write versions and values by user, none over a newer one."""
     pipeline = stores().redis.pipeline(transaction=False)
     script = pipeline.register_script(SET_UNLESS_NEWER)
     users = list(values)

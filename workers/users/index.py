@@ -19,8 +19,12 @@ FIND = query("users/index.find_indexes")
 DROP = query("users/index.drop_index")
 CREATE = query("users/index.create_index")
 
+# Below this many users a scan is as quick as an index (IVFFlat), and exact.
 MIN_USERS = 2000
+# Users in an inverted list, about: a search reads some lists, so longer ones cost time, and shorter
+# ones find less.
 USERS_PER_LIST = 200
+# Lists at most: building the index compares every user with the centre of every list.
 MAX_INVERTED_LISTS = 1024
 
 log = structlog.get_logger()
@@ -53,7 +57,7 @@ def index_users(conn: psycopg.Connection) -> bool:
 
 
 def fitting_lists(users: int) -> int:
-    """A power of two, so that it changes when the population has doubled."""
+    """Choose a power of two, so that the number changes when the population has doubled."""
     return min(
         MAX_INVERTED_LISTS, 1 << round(math.log2(max(users, USERS_PER_LIST) / USERS_PER_LIST))
     )

@@ -58,7 +58,7 @@ class Weights:
 def compute_interests(
     user_ids: Sequence[str], now: datetime | None = None
 ) -> dict[str, Vector | Reason]:
-    """Each user's interests as a unit vector of 384, or why there is none.
+    """Compute each user's interests as a unit vector of 384, or why there is none.
 
     However many users: one read of their actions, one of the posts' vectors, one matrix product.
     """
@@ -125,7 +125,7 @@ def _read_weights(user_ids: Sequence[str], now: datetime) -> Weights:
 
 
 def _array(sent: bytes | None, kind: type[Number]) -> NDArray[Number]:
-    """A Postgres array of four-byte numbers as it travels: a header, then each with its length."""
+    """Read a Postgres array of four-byte numbers: a header, then each with its length."""
     element = np.dtype([("length", ">i4"), ("value", np.dtype(kind).newbyteorder(">"))])
     return np.frombuffer(sent or b"", element, offset=ARRAY_HEADER if sent else 0)["value"].astype(
         kind

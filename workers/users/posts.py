@@ -32,7 +32,7 @@ class PostRow:
     content_hash: bytes | None
 
     def new_hash(self, spec: EmbeddingSpec) -> bytes:
-        """SHA-256 of everything that decides the vector."""
+        """Hash everything that decides a post's vector, with SHA-256."""
         if self.embedding is None:
             return content_hash(spec, self.text or "")
         return hashlib.sha256(spec.model.encode() + b"\0" + self.embedding.to_binary()).digest()
@@ -48,7 +48,7 @@ def recompute_post(key: str) -> list[Notification]:
 
 
 def recompute_batch(batch: Batch) -> Outcome:
-    """The work on one claimed batch; no connection is held across the provider's answer."""
+    """Recompute one claimed batch; no connection is held across the provider's answer."""
     spec = settings().post_embedding
     parameters = {"keys": list(batch.claims), "model": spec.model}
     with connection() as conn, conn.cursor(row_factory=class_row(PostRow), binary=True) as cursor:

@@ -58,7 +58,7 @@ class UserState:
 
 
 def read_embedding(user_id: str) -> UserEmbedding:
-    """A user's vector: Redis, else Postgres, which fills Redis.
+    """Read a user's vector from Redis, else from Postgres, and fill Redis then.
 
     Raises:
         UnknownKeyError: there is none; `reason` says why.
@@ -80,7 +80,7 @@ def read_embedding(user_id: str) -> UserEmbedding:
 
 
 def read_state(user_id: str) -> UserState:
-    """Whether there is a vector. Somebody that nobody has heard of has none either."""
+    """Read whether a user has a vector; somebody that nobody has heard of has none either."""
     parameters = {"user_id": user_id, "model": settings().post_embedding.model}
     with connection() as conn:
         row = conn.execute(READ_STATE, parameters).fetchone()
@@ -91,7 +91,7 @@ def read_state(user_id: str) -> UserState:
 
 
 def find_similar(user_id: str, limit: int) -> list[SimilarUser]:
-    """The users of the most similar interests, best first, by the index.
+    """Find the users of the most similar interests, best first, by the index.
 
     Raises:
         UnknownKeyError: the user has no vector; `reason` says why.

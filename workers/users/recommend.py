@@ -63,7 +63,7 @@ class Recommendations:
 
 
 def recommend_posts(user_id: str, limit: int) -> Recommendations:
-    """The best `limit` of the posts that the user has done nothing with.
+    """Rank the best `limit` of the posts that the user has done nothing with.
 
     Candidates are the nearest RECOMMENDATION_CANDIDATES posts by the index. For a user without a
     vector, also one that nobody has heard of, they are the most engaging and the newest posts.
@@ -96,7 +96,7 @@ def recommend_posts(user_id: str, limit: int) -> Recommendations:
 
 
 def term_weights(*, with_similarity: bool) -> Weights:
-    """The settings' weights, scaled to a sum of 1 so that a score is in [0, 1] like its terms."""
+    """Scale the settings' weights to a sum of 1, so that a score is in [0, 1] like its terms."""
     config = settings()
     similarity = config.similarity_weight if with_similarity else 0.0
     total = similarity + config.recency_weight + config.engagement_weight

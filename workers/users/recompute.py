@@ -41,6 +41,7 @@ STORE_REASONS = query("users/recompute.store_reasons")
 FIND_USERS = query("users/recompute.find_users")
 
 CREATED_BY = "recompute_users"
+# Batches that a run works on side by side: one computes while the other waits for Postgres.
 BATCHES_AT_ONCE = 2
 
 
@@ -110,7 +111,7 @@ def request_users(user_ids: Collection[str]) -> RequestedRun:
 
 
 def recompute_batch(batch: Batch) -> Outcome:
-    """The work on one claimed batch."""
+    """Compute the interests of one claimed batch."""
     keys = sorted(batch.claims)
     found = compute_interests(keys)
     vectors = {key: vector for key, vector in found.items() if not isinstance(vector, Reason)}

@@ -43,7 +43,7 @@ def hide_users(user_ids: Collection[str]) -> None:
 
 
 def remove_batch(batch: Batch) -> Outcome:
-    """The work on one claimed batch. Nothing of it stays in the ledger."""
+    """Remove the users of one claimed batch; nothing of them stays in the ledger."""
     _hide(batch.claims)
     with transaction() as conn:
         ours = freshness.confirm_lease(conn, batch, batch.claims)
