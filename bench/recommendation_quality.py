@@ -3,10 +3,10 @@
 `python -m bench.recommendation_quality [--cache DIR] [--in-time]`: the data are inside the wheel of
 `recbole`, which pip fetches once into the cache. Each reader's last ten are held out (of those with
 more than twenty); λ, the half-life and the weights are chosen on the ten before those. The
-question is which film a reader rates next, so a low rating is a loan like others; what it costs to
-subtract those, as for a child who disliked a book, is measured apart. MovieLens has titles and
-genres only: books' vectors are those hashed, and neighbours are by the mean of these, which stands
-in for the profile's text.
+question is which film a reader rates next, so a low rating is a loan like others; what it does to
+subtract those, as for a child who disliked a book, is measured apart. Of films only titles and
+genres are known: their vectors are of these, and neighbours are whose profiles' texts, made of the
+same, are near, by the embedder that needs no key.
 """
 
 import argparse
@@ -15,22 +15,30 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.report import Figure, print_table, write_json
 from workers.books.catalog import Book, build_catalog
 from workers.books.evaluate import BLEND, POPULAR, Library, Report, evaluate
+from workers.books.history import History
 from workers.books.loans import Loans, hold_out_newest, make_loans, number_loans, split_in_time
 from workers.books.quality_table import quality_table
-from workers.core.vocabulary import EmbeddingSpec
-from workers.embedding.hashing import HashingEmbedder
+from workers.core.vocabulary import SEMANTIC_MODEL, EmbeddingSpec
+from workers.embedding.semantic import SemanticEmbedder
+from workers.students import profile
 
 WHEEL = "recbole==1.2.1"
 FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
-DIMENSIONS = 512
+DIMENSIONS = 768
+HALF_LIFE_DAYS = 30.0
 SECONDS_OF_DAY = 86_400
+EPOCH = date(1970, 1, 1).toordinal()
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -100,12 +108,11 @@ def fetch(cache: Path) -> Path:
 def read_movielens(wheel: Path) -> MovieLens:
     """Read ratings and films out of the wheel."""
     with zipfile.ZipFile(wheel) as archive:
-        films = _rows(archive, "item")
+        films = {film: (title, genres.split()) for film, title, _, genres in _rows(archive, "item")}
         ratings = _rows(archive, "inter")
-    catalog = build_catalog(Book(film, genres=genres.split()) for film, _, _, genres in films)
-    texts = {film: f"{title}. {', '.join(genres.split())}" for film, title, _, genres in films}
-    embedder = HashingEmbedder(EmbeddingSpec(model="hashing", dimensions=DIMENSIONS))
-    vectors = embedder.embed_batch([texts[film] for film in catalog.book_ids])
+    catalog = build_catalog(Book(film, genres=genres) for film, (_, genres) in films.items())
+    told = [films[film] for film in catalog.book_ids]
+    vectors = _embed([f"{title}. {', '.join(genres)}" for title, genres in told])
     loans, _ = number_loans(
         (
             (reader, film, float(second) / SECONDS_OF_DAY, float(stars))
@@ -113,12 +120,40 @@ def read_movielens(wheel: Path) -> MovieLens:
         ),
         catalog,
     )
-    return MovieLens(loans, Library(catalog, np.asarray(vectors, np.float32)))
+
+    def profiles_of(known: Loans, _histories: list[History]) -> Floats:
+        return _embed([_profile_text(known, own, told) for own in known.by_student()])
+
+    return MovieLens(loans, Library(catalog, vectors, profiles_of=profiles_of))
 
 
 def without_ratings(loans: Loans) -> Loans:
     """Make the same loans, of which nobody said whether they were liked."""
     return make_loans(loans.students, loans.books, loans.times, shape=loans.shape)
+
+
+def _profile_text(
+    loans: Loans, own: npt.NDArray[np.int32], told: list[tuple[str, list[str]]]
+) -> str:
+    """Render the text of a reader's profile as the product does."""
+    if not len(own):
+        return ""
+    days = [date.fromordinal(EPOCH + int(day)) for day in loans.times[own]]
+    films = [told[row] for row in loans.books[own]]
+    found = profile.build_profile(
+        [
+            profile.Loan(str(row), day, None, title, None, genres, (), None, None)
+            for row, day, (title, genres) in zip(loans.books[own], days, films, strict=True)
+        ],
+        today=max(days),
+        half_life_days=HALF_LIFE_DAYS,
+    )
+    return profile.render_text(found)
+
+
+def _embed(texts: list[str]) -> Floats:
+    embedder = SemanticEmbedder(EmbeddingSpec(SEMANTIC_MODEL, DIMENSIONS))
+    return np.asarray(embedder.embed_batch(texts), np.float32)
 
 
 def _rows(archive: zipfile.ZipFile, part: str) -> list[list[str]]:
