@@ -150,14 +150,15 @@ def top(scores: Floats, allowed: npt.NDArray[np.bool_], k: int) -> Ints:
 def nearest_of_the_best(found: Mapping[Key, Doubles], distance: Callable[[Key], float]) -> Key:
     """Choose a key by its readers' figures: the nearest of those as good as the best within chance.
 
-    As good means that the 95 % interval of the paired difference to the best mean holds 0.
+    The one-standard-error rule (Breiman, Friedman, Olshen, Stone 1984), on paired differences: as
+    good means behind by no more than the standard error of being behind.
     """
     means = {key: float(np.nanmean(values)) for key, values in found.items()}
     best = found[max(means, key=lambda key: means[key])]
     good = []
     for key, values in found.items():
         behind = (best - values)[~np.isnan(best)]
-        if behind.mean() <= 1.96 * behind.std() / np.sqrt(len(behind)):
+        if behind.mean() <= behind.std() / np.sqrt(len(behind)):
             good.append(key)
     return min(good, key=lambda key: (round(distance(key), 9), -means[key]))
 
