@@ -1,4 +1,4 @@
-"""Books: vectors kept up with what is told, the index over them, the recommendation model."""
+"""Books: vectors kept up with their facts, the index over them, the recommendation model."""
 
 from uuid import UUID
 

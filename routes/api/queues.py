@@ -19,7 +19,7 @@ from workers.core.metrics import MESSAGES
 from workers.core.vocabulary import Queue
 from workers.jobs.heartbeats import WorkerProcess, list_workers
 from workers.jobs.queues import (
-    SEARCH_MOST,
+    MAX_SEARCHED,
     Depth,
     Message,
     MessageState,
@@ -102,7 +102,7 @@ WORKERS = TypeAdapter(WorkerList)
 QUEUE = path_choice("queue", Queue)
 STATE = query_choice("state", MessageState, f"one of {', '.join(MessageState)}; ready if not given")
 SEARCH = query_text(
-    "search", f"text in the actor or the arguments, looked for in {SEARCH_MOST:,} messages"
+    "search", f"text in the actor or the arguments, looked for in {MAX_SEARCHED:,} messages"
 )
 LIMIT = query_limit(MAX_MESSAGES, DEFAULT_MESSAGES)
 CURSOR = query_cursor(int)

@@ -1,5 +1,5 @@
 -- name: load_books
--- The claimed books that have been told, with what their stored vector was made from.
+-- The claimed books that have facts, with what their stored vector was made from.
 SELECT b.book_id, b.title, b.author, b.series, b.genre, b.keywords, b.description,
        b.difficulty_band,
        CASE WHEN e.model = %(model)s AND e.dimensions = %(dimensions)s THEN e.content_hash END

@@ -87,7 +87,7 @@ def test_a_purged_queue_is_empty_and_what_is_due_is_sent_again(
 ) -> None:
     from workers.jobs import queues
 
-    monkeypatch.setattr(queues, "READ_MOST", 2)
+    monkeypatch.setattr(queues, "MAX_READ", 2)
     configure(RESEND_AFTER_SECONDS=1)
     record_events([checkout("S1", "B1")])
     for n in range(5):
@@ -109,8 +109,8 @@ def test_a_search_says_how_far_it_looked(
 ) -> None:
     from workers.jobs import queues
 
-    monkeypatch.setattr(queues, "SEARCH_MOST", 4)
-    monkeypatch.setattr(queues, "READ_MOST", 3)
+    monkeypatch.setattr(queues, "MAX_SEARCHED", 4)
+    monkeypatch.setattr(queues, "MAX_READ", 3)
     for n in range(6):
         recompute_student.send(f"S{n}")
     page = client.get("/queues/live/messages", params={"search": "S5"}).json()

@@ -94,7 +94,7 @@ def test_loans_are_numbered_by_the_ids_of_students_and_the_rows_of_books() -> No
 
 def test_a_model_of_the_most_borrowed_books_gives_the_others_no_weights() -> None:
     loans = invented_loans()
-    model = solve_model(loans, ridge=10, most_books=25)
+    model = solve_model(loans, ridge=10, max_books=25)
     readers = loans.popularity()
     assert len(model.rows) == 25
     assert readers[model.rows].min() >= np.delete(readers, model.rows).max()

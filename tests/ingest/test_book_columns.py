@@ -1,4 +1,4 @@
-"""What a library may also know of its books: told in a CSV file, each column optional."""
+"""What a library may also know of its books: given in a CSV file, each column optional."""
 
 from tests.library import rows
 from workers.ingest.csv_import import ImportReport, Table, import_csv

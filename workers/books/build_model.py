@@ -52,7 +52,7 @@ def _build(lease: RunLease) -> int | None:
     model = solve_model(
         library.loans,
         ridge=choice.ridge,
-        most_books=books,
+        max_books=books,
         after_step=lambda done, steps: report(CHOSEN_SHARE + (1 - CHOSEN_SHARE) * done / steps),
     )
     model_id = store_model(

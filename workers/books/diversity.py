@@ -21,7 +21,7 @@ MAX_OF_AUTHOR = 2
 MAX_OF_SERIES = 1
 # Candidates looked at for each place of the list, the best first.
 POOL_PER_PLACE = 10
-SMALLEST_POOL = 100
+MIN_POOL = 100
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from workers.books.baselines import Scorer
 from workers.books.catalog import Catalog
 from workers.books.history import History
 from workers.books.loans import Loans, Split, split_in_time
-from workers.books.model import MOST_BOOKS, solve_model
+from workers.books.model import MAX_BOOKS, solve_model
 from workers.books.ranking_quality import Interval
 from workers.books.score import DEFAULT_WEIGHTS, TermWeights, ranking, score_books
 from workers.books.select_books import select_books
@@ -29,7 +29,7 @@ Ints = npt.NDArray[np.int32]
 
 LIST_LENGTH = 20
 # Readers that are judged by, drawn the same way each time.
-MOST_READERS = 5_000
+MAX_READERS = 5_000
 # What iALS is tuned over, on the earlier window: factors, regularization, alpha.
 IALS_GRID = [(f, r, a) for f in (32, 64) for r in (0.01, 10.0) for a in (1.0, 10.0)]
 BLEND, SHOWN, POPULAR = "blend", "blend, as shown", "popular"
@@ -93,7 +93,7 @@ def evaluate(
     library: Library,
     *,
     split: Callable[[Loans], Split] = split_in_time,
-    most_books: int = MOST_BOOKS,
+    max_books: int = MAX_BOOKS,
     with_ials: bool = True,
 ) -> Report:
     """Measure the recommender and its baselines on loans.
@@ -104,9 +104,9 @@ def evaluate(
     test = split(loans)
     window = split(test.known)
     choice = choose_model(window)
-    choice = choose_weights(choice, _as_of(window, library, choice, most_books), window)
-    now = _as_of(test, library, choice, most_books)
-    readers = sampled(test.readers, MOST_READERS)
+    choice = choose_weights(choice, _as_of(window, library, choice, max_books), window)
+    now = _as_of(test, library, choice, max_books)
+    readers = sampled(test.readers, MAX_READERS)
     lists = {
         name: best_lists(scorer, test, readers, LIST_LENGTH)
         for name, scorer in _scorers(test, now, choice).items()
@@ -116,7 +116,7 @@ def evaluate(
         lists["iALS"] = best_lists(scorer, test, readers, LIST_LENGTH)
     lists[SHOWN] = shown_lists(now, choice.weights, test, readers)
     blend = blended(now, choice.weights, test)
-    newcomers = sampled(test.newcomers, MOST_READERS)
+    newcomers = sampled(test.newcomers, MAX_READERS)
     early = best_lists(blend, test, newcomers, LIST_LENGTH)
     return Report(
         at=test.at,
@@ -163,9 +163,9 @@ def shown_lists(library: AsOf, weights: TermWeights, split: Split, readers: Ints
     return lists
 
 
-def _as_of(split: Split, library: Library, choice: Choice, most_books: int) -> AsOf:
+def _as_of(split: Split, library: Library, choice: Choice, max_books: int) -> AsOf:
     histories = histories_of(split.known, choice.half_life)
-    model = solve_model(split.known, ridge=choice.ridge, most_books=most_books)
+    model = solve_model(split.known, ridge=choice.ridge, max_books=max_books)
     return library_as_of(
         split.known,
         split.at,

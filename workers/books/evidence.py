@@ -14,7 +14,7 @@ from workers.books.trends import EVERYONE
 
 # A level or rating below this share of the best possible is no reason to name.
 WORTH_NAMING = 0.6
-MOST_REASONS = 3
+MAX_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def evidence_for(
     parts = scores.parts(place, book)
     found: list[Evidence] = []
     for name in sorted(parts, key=lambda name: (-parts[name], name)):
-        if parts[name] <= 0 or len(found) == MOST_REASONS:
+        if parts[name] <= 0 or len(found) == MAX_REASONS:
             break
         fact = _of_term(name, books, student, scores, place, book)
         if fact is not None:

@@ -13,7 +13,7 @@ from workers.books.loans import Loans, make_loans
 Ints = npt.NDArray[np.int32]
 
 # Books a solve takes at most: memory grows with the square (1.9 GB), time with the cube.
-MOST_BOOKS = 20_000
+MAX_BOOKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ def solve_model(
     loans: Loans,
     *,
     ridge: float,
-    most_books: int = MOST_BOOKS,
+    max_books: int = MAX_BOOKS,
     after_step: Callable[[int, int], None] = lambda _done, _steps: None,
 ) -> Model:
-    """Solve EASE for the `most_books` books with most readers; books without any are left out."""
-    rows = most_borrowed(loans, most_books)
+    """Solve EASE for the `max_books` books with most readers; books without any are left out."""
+    rows = most_borrowed(loans, max_books)
     place = np.full(loans.shape[1], -1, np.int32)
     place[rows] = np.arange(len(rows), dtype=np.int32)
     kept = loans.take(place[loans.books] >= 0)

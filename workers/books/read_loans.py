@@ -27,7 +27,7 @@ class LibraryLoans:
 def read_loans(max_books: int) -> LibraryLoans:
     """Read the loans of the `max_books` most borrowed books.
 
-    One that is told meanwhile may be missing: it is the next model's.
+    A loan that arrives meanwhile may be missing: it is the next model's.
 
     Raises:
         psycopg.Error: Postgres failed.

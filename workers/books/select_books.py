@@ -9,8 +9,8 @@ from workers.books.catalog import Catalog
 from workers.books.diversity import (
     DEFAULT_CAPS,
     DIVERSITY,
+    MIN_POOL,
     POOL_PER_PLACE,
-    SMALLEST_POOL,
     Caps,
     choose,
 )
@@ -54,7 +54,7 @@ def select_books(
     (`fit_of_arrivals`), 0 for one that is none. Places 10, 20, … are the best arrival's, unless
     one is in the list by its score already. The same arrays give the same list.
     """
-    pool = best_first(ranking, allowed, max(POOL_PER_PLACE * limit, SMALLEST_POOL))
+    pool = best_first(ranking, allowed, max(POOL_PER_PLACE * limit, MIN_POOL))
     chosen = _choose(pool, ranking, catalog, vectors, limit, diversity, caps)
     if len(chosen.books) < limit and len(pool) < np.count_nonzero(allowed):
         # The caps have emptied the pool.

@@ -6,8 +6,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
-LOWEST_GRADE, HIGHEST_GRADE = -1, 13
-GRADE_ROWS = HIGHEST_GRADE - LOWEST_GRADE + 2
+MIN_GRADE, MAX_GRADE = -1, 13
+GRADE_ROWS = MAX_GRADE - MIN_GRADE + 2
 # Of students whose grade is unknown: the loans of everyone.
 EVERYONE = GRADE_ROWS - 1
 # Grades on either side that count as the same: a grade of a small school borrows too little alone.
@@ -22,7 +22,7 @@ def grade_row(grade: int | None) -> int:
     >>> grade_row(-1), grade_row(13), grade_row(None)
     (0, 14, 15)
     """
-    return EVERYONE if grade is None else grade - LOWEST_GRADE
+    return EVERYONE if grade is None else grade - MIN_GRADE
 
 
 def trending(

@@ -64,7 +64,7 @@ class Choice:
 def choose_model(
     split: Split,
     *,
-    most_books: int = TUNING_BOOKS,
+    max_books: int = TUNING_BOOKS,
     after_step: Callable[[int, int], None] = lambda _done, _steps: None,
 ) -> Choice:
     """Choose λ and the half-life of loans, by EASE alone.
@@ -77,7 +77,7 @@ def choose_model(
     histories = {half_life: histories_of(split.known, half_life) for half_life in HALF_LIVES}
     found: dict[tuple[float, float], Doubles] = {}
     for ridge in RIDGES:
-        model = solve_model(split.known, ridge=ridge, most_books=most_books, after_step=after_step)
+        model = solve_model(split.known, ridge=ridge, max_books=max_books, after_step=after_step)
         weights = model.in_catalog(split.known.shape[1])
         for half_life in HALF_LIVES:
             scorer = ease_alone(weights, histories[half_life])

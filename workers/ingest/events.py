@@ -28,7 +28,7 @@ from workers.core.vocabulary import (
     Verdict,
 )
 
-# How far the clock of whoever tells an event may be ahead of ours.
+# How far the clock of whoever sends an event may be ahead of ours.
 CLOCK_SKEW = timedelta(days=1)
 # Python knows no years before 1, which this is in any time zone.
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)

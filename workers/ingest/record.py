@@ -43,7 +43,7 @@ def record_events(events: Sequence[Event], *, log_unchanged: bool = True) -> Rec
     Args:
         events: applied in order. One with an `event_id` that was accepted before is a duplicate
             and does nothing.
-        log_unchanged: whether to log events that changed nothing. An import tells the same rows
+        log_unchanged: whether to log events that changed nothing. An import sends the same rows
             again and again under new ids that nobody knows, so it does not.
 
     Raises:

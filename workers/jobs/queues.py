@@ -22,8 +22,8 @@ LIST_PAUSED = query("jobs/queues.list_paused")
 IS_PAUSED = query("jobs/queues.is_paused")
 
 NAMESPACE = "dramatiq"
-READ_MOST = 1000
-SEARCH_MOST = 5000
+MAX_READ = 1000
+MAX_SEARCHED = 5000
 # Back into its queue under the same id, all or nothing.
 REQUEUE = """
 local moved = 0
@@ -166,15 +166,15 @@ def read_messages(
 
     Args:
         search: only messages whose actor or arguments contain this text, among the next
-            `SEARCH_MOST` from `place` on.
+            `MAX_SEARCHED` from `place` on.
         place: how many messages to pass over.
     """
     written = json.dumps(search)[1:-1].encode()
-    ids, total = _ids(queue, state, place, SEARCH_MOST if search else limit)
+    ids, total = _ids(queue, state, place, MAX_SEARCHED if search else limit)
     found: list[Message] = []
     searched = 0
-    for start in range(0, len(ids), READ_MOST):
-        part = ids[start : start + READ_MOST]
+    for start in range(0, len(ids), MAX_READ):
+        part = ids[start : start + MAX_READ]
         for message_id, body in zip(part, _bodies(queue, state, part), strict=True):
             searched += 1
             if body is None or written not in body:
@@ -235,7 +235,7 @@ def purge_queue(queue: Queue) -> int:
     client, removed = broker_redis(), 0
     ready = client.llen(_key(queue))
     while removed < ready:
-        most = min(ready - removed, READ_MOST)
+        most = min(ready - removed, MAX_READ)
         taken = int(client.eval(PURGE, 1, _key(queue), most))
         removed += taken
         if taken < most:
@@ -337,6 +337,6 @@ def _time(milliseconds: float) -> datetime:
 def _in_slices(script: str, queue: Queue, ids: Sequence[str]) -> int:
     """A script with so many arguments at a time as Lua can take."""
     return sum(
-        int(broker_redis().eval(script, 1, _key(queue), *ids[start : start + READ_MOST]))
-        for start in range(0, len(ids), READ_MOST)
+        int(broker_redis().eval(script, 1, _key(queue), *ids[start : start + MAX_READ]))
+        for start in range(0, len(ids), MAX_READ)
     )

@@ -21,7 +21,7 @@ FIND_KEYS = query("ledger/dead_letters.find_keys")
 REVIVE = query("ledger/dead_letters.revive")
 LOCK_DEAD = query("ledger/dead_letters.lock_dead")
 
-MOST_GROUPS = 100
+MAX_GROUPS = 100
 SLICE = 2000
 
 
@@ -53,7 +53,7 @@ class DeadLetter:
 def list_groups(kind: Kind | None = None) -> list[DeadGroup]:
     """The hundred largest groups, of one kind or of all."""
     with connection() as conn, conn.cursor(row_factory=class_row(DeadGroup)) as cursor:
-        rows = cursor.execute(LIST_GROUPS, {"kind": kind, "limit": MOST_GROUPS}).fetchall()
+        rows = cursor.execute(LIST_GROUPS, {"kind": kind, "limit": MAX_GROUPS}).fetchall()
     return [replace(row, kind=Kind(row.kind)) for row in rows]
 
 
