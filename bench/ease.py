@@ -45,7 +45,7 @@ def measure(books: int, loans: int, students: int) -> list[Figure]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     name = f"{books:,} books, {matrix.nnz:,} loans"
     return [
-        Figure(f"{name}: solve", wall, f"s on {os.cpu_count()}"),
+        Figure(f"{name}: solve", wall, f"s on {os.cpu_count()} cores"),
         Figure(f"{name}: solve, CPU", cpu, "s"),
         Figure(f"{name}: longest step", float(np.diff(steps)[1:].max(initial=0.0)), "s"),
         Figure(f"{name}: peak of the process", peak / MIB, "MiB"),
