@@ -70,7 +70,7 @@ def _remove(pairs: list[tuple[str, str]], removable: set[str]) -> int:
 
 
 def _forget_failures() -> None:
-    """Failures of documents that are gone. Those without an id are noted anew by every run."""
+    """Forget failures of documents that are gone; every run notes those without an id anew."""
     after = ""
     while ids := failed_ids(after, settings().document_batch_size):
         gone = set(ids) - source.stamps_of(ids).keys()

@@ -79,17 +79,17 @@ class Decoded:
 
 
 def head_bytes(codec: Codec) -> int:
-    """How much of a value holds its head."""
+    """Count the bytes of a value that hold its head."""
     return JSON_HEAD_BYTES if codec is Codec.json else HEAD.itemsize
 
 
 def time_place(codec: Codec) -> int:
-    """Where in a value its time stands."""
+    """Locate the time in a value."""
     return JSON_TS.start if codec is Codec.json else 3
 
 
 def encode_times(codec: Codec, ts_ms: Times) -> list[bytes]:
-    """Times as they stand in a value."""
+    """Encode times as they stand in a value."""
     if codec is Codec.json:
         return [_iso(int(time)).encode() for time in ts_ms]
     return [int(time).to_bytes(5, "big") for time in _since_epoch(ts_ms)]
@@ -98,7 +98,7 @@ def encode_times(codec: Codec, ts_ms: Times) -> list[bytes]:
 def encode(
     codec: Codec, version: str, vectors: DocumentVectors, ts_ms: Times, hashes: Hashes
 ) -> list[bytes]:
-    """One value per row of `vectors`."""
+    """Encode each row of `vectors` as a value."""
     if codec is Codec.json:
         return _encode_json(version, vectors, ts_ms, hashes)
     count, dimensions = vectors.shape
@@ -125,7 +125,7 @@ def encode(
 
 
 def decode(values: Sequence[bytes]) -> Decoded:
-    """Vectors of one codec and dimension, which are the first one's.
+    """Decode vectors of one codec and dimension, which are the first one's.
 
     Raises:
         ValueError: a value is in no known format, or differs from the first one in it.
@@ -153,7 +153,7 @@ def decode(values: Sequence[bytes]) -> Decoded:
 
 
 def codec_of(value: bytes) -> Codec:
-    """How a stored value is encoded.
+    """Recognise the codec of a stored value.
 
     Raises:
         ValueError: in no way that is known here.
@@ -167,7 +167,7 @@ def codec_of(value: bytes) -> Codec:
 
 
 def read_heads(beginnings: Sequence[bytes | None]) -> Heads:
-    """The heads of values of which at least `head_bytes` are given; None or empty: not stored."""
+    """Read heads of values of which at least `head_bytes` are given; None or empty: not stored."""
     json_head = next((value[:1] == b"{" for value in beginnings if value), False)
     if json_head:
         return _json_heads(beginnings)

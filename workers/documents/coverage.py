@@ -61,7 +61,7 @@ class _Tally:
 
 
 def measure_coverage() -> Coverage:
-    """How much of the collection the active version reflects.
+    """Measure how much of the collection the active version reflects.
 
     Raises:
         SourceError: MongoDB cannot be read.
@@ -106,7 +106,7 @@ def measure_coverage() -> Coverage:
 
 
 def _walk() -> Iterator[dict[str, datetime | None]]:
-    """Every document with an id, a page at a time."""
+    """Walk through every document with an id, a page at a time."""
     after = ""
     while ids := source.ids_after(after, settings().document_batch_size):
         yield source.stamps_between(after, ids[-1])
@@ -114,7 +114,7 @@ def _walk() -> Iterator[dict[str, datetime | None]]:
 
 
 def _sample(version: Version) -> Iterator[dict[str, datetime | None]]:
-    """Pages drawn by chance; none if no full run has ended yet."""
+    """Draw pages by chance; none if no full run has ended yet."""
     size = settings().document_batch_size
     with connection() as conn:
         starts = conn.execute(

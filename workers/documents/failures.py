@@ -83,7 +83,7 @@ def clear_failures(
 
 
 def find_hopeless(version: str, doc_ids: Collection[str]) -> dict[str, int]:
-    """Of these documents those that were given up, with the hash of the text that failed."""
+    """Find which of these documents were given up, with the hash of the text that failed."""
     with connection() as conn:
         rows = conn.execute(FIND_HOPELESS, {"version": version, "doc_ids": list(doc_ids)})
         return {doc_id: int.from_bytes(digest, "big") for doc_id, digest in rows}
@@ -107,7 +107,7 @@ def list_failures(version: str, limit: int, after: str = "") -> list[FailedDocum
 
 
 def count_failures(version: str) -> int:
-    """How many documents of a version failed."""
+    """Count the failed documents of a version."""
     with connection() as conn:
         row = conn.execute(COUNT, {"version": version}).fetchone()
     return int(row[0]) if row else 0
@@ -120,6 +120,6 @@ def count_by_reason() -> list[tuple[str, str, bool, int]]:
 
 
 def failed_ids(after: str, limit: int) -> list[str]:
-    """A page of failed documents' ids, of any version."""
+    """List a page of failed documents' ids, of any version."""
     with connection() as conn:
         return [doc_id for (doc_id,) in conn.execute(LIST_IDS, {"after": after, "limit": limit})]

@@ -59,7 +59,7 @@ class Ranking:
 
 
 def read_vectors(doc_ids: Sequence[str]) -> StoredVectors:
-    """The vectors of these documents in one round trip, all of the version that is active.
+    """Read the vectors of these documents in one round trip, all of the active version.
 
     Raises:
         UnknownKeyError: no version is active, because no run has begun yet.
@@ -80,7 +80,7 @@ def read_vectors(doc_ids: Sequence[str]) -> StoredVectors:
 
 
 def read_vector(doc_id: str) -> StoredVector:
-    """One document's vector.
+    """Read one document's vector, of the active version.
 
     Raises:
         UnknownKeyError: the store has none.
@@ -92,7 +92,7 @@ def read_vector(doc_id: str) -> StoredVector:
 
 
 def describe(found: StoredVectors) -> list[StoredVector]:
-    """Vectors as the API shows them."""
+    """Describe vectors as the API shows them."""
     heads = found.decoded.heads
     return [
         StoredVector(

@@ -121,7 +121,7 @@ def refresh_vectors(
 
 
 def reflected_times(texts: Sequence[DocumentText], read_at_ms: int) -> Times:
-    """As of when each vector reflects its document.
+    """Compute as of when each vector reflects its document.
 
     That is the time of reading; or `modified_at`, if the clock of who wrote it is ahead of ours,
     because otherwise the document would look stale for ever.

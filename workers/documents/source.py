@@ -61,7 +61,7 @@ class Unreadable:
 
 @contextmanager
 def reading() -> Iterator[Collection[Row]]:
-    """The collection, with MongoDB's errors translated.
+    """Lend the collection, with MongoDB's errors translated.
 
     Raises:
         SourceError: MONGO_URL is not set, nobody answers, or MongoDB refuses.
@@ -114,21 +114,21 @@ def count_documents() -> int:
 
 
 def ids_after(after: str, limit: int) -> list[str]:
-    """The next ids in order. Only text: other values of `doc_id` are never in a walk."""
+    """Read the next ids in order; only text, as other values of `doc_id` are never in a walk."""
     with reading() as collection:
         rows = collection.find({"doc_id": {"$gt": after}}, {"_id": 0, "doc_id": 1})
         return [row["doc_id"] for row in rows.sort("doc_id", 1).limit(limit).batch_size(limit)]
 
 
 def stamps_between(after: str | None, last: str | None) -> dict[str, datetime | None]:
-    """When each document of (after, last] was modified; null ends are open."""
+    """Read when each document of (after, last] was modified; null ends are open."""
     with reading() as collection:
         rows = collection.find(_between(after, last), STAMP).sort("doc_id", 1)
         return _stamps(rows.batch_size(settings().document_batch_size))
 
 
 def stamps_of(doc_ids: Iterable[str]) -> dict[str, datetime | None]:
-    """When each of these documents was modified; those that are gone are missing."""
+    """Read when each of these documents was modified; those that are gone are missing."""
     with reading() as collection:
         rows = collection.find({"doc_id": {"$in": list(doc_ids)}}, STAMP)
         return _stamps(rows.batch_size(settings().document_batch_size))
@@ -165,7 +165,7 @@ def documents_of(doc_ids: Sequence[str]) -> Iterator[Row | Unreadable]:
 
 
 def modified_after(mark: Mark, limit: int) -> tuple[list[Row], Mark | None]:
-    """The next documents by time of change, and the mark to go on from; None at the end.
+    """Read the next documents by time of change, and the mark to go on from; None at the end.
 
     Many documents may have been modified at the same moment, so those come first that share the
     mark's. Those of a time that is no date to Python are `modified_beyond`.
@@ -200,7 +200,7 @@ def modified_beyond(limit: int) -> list[str]:
 
 
 def documents_without_id(limit: int) -> list[Row]:
-    """Documents whose `doc_id` is missing or no text: they sort before or after all text."""
+    """Find documents whose `doc_id` is missing or no text: they sort before or after all text."""
     found: list[Row] = []
     with reading() as collection:
         for direction in (1, -1):
@@ -213,7 +213,7 @@ def documents_without_id(limit: int) -> list[Row]:
 
 
 def read_time(value: object) -> datetime | None:
-    """A date, or a text that stands for one; anything else says nothing.
+    """Read a date, or a text that stands for one; anything else says nothing.
 
     MongoDB holds dates. But exports write texts, and so does the embedded stand-in on `$set`.
     """

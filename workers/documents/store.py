@@ -34,12 +34,12 @@ end
 
 
 def key_of(version: str, doc_id: str) -> str:
-    """`doc_emb:{version}:{doc_id}`; a version has no colon, an id may have many."""
+    """Name the key `doc_emb:{version}:{doc_id}`; a version has no colon, an id may have many."""
     return f"{PREFIX}{version}:{doc_id}"
 
 
 def ttl_s() -> int:
-    """How long a value lives without being looked at by a run, in seconds."""
+    """Return the seconds that a value lives without being looked at by a run."""
     return settings().document_ttl_days * SECONDS_A_DAY
 
 
@@ -58,7 +58,7 @@ def write_values(version: str, doc_ids: Sequence[str], values: Sequence[bytes]) 
 
 
 def stored_heads(version: str, codec: Codec, doc_ids: Sequence[str]) -> Heads:
-    """The heads of stored values, in one pipeline; the values themselves stay where they are."""
+    """Read heads of stored values, in one pipeline; the values themselves stay where they are."""
     pipeline = stores().redis.pipeline(transaction=False)
     last = head_bytes(codec) - 1
     for doc_id in doc_ids:
@@ -85,7 +85,7 @@ def delete_values(version: str, doc_ids: Sequence[str]) -> int:
 
 
 def read_values(doc_ids: Sequence[str]) -> tuple[str, list[bytes | None]] | None:
-    """The active version and its values, in one round trip; None if Redis knows of no version."""
+    """Read the active version and its values, in one round trip; None if Redis knows of none."""
     found = script(READ)(keys=[ACTIVE], args=list(doc_ids), client=stores().redis)
     return None if found is None else (found[0].decode(), found[1:])
 
@@ -96,7 +96,7 @@ def set_active(version: str) -> None:
 
 
 def scan(cursor: int) -> tuple[int, list[tuple[str, str]]]:
-    """The next cursor, 0 at the end, and some stored (version, document) pairs."""
+    """Scan on: the next cursor, 0 at the end, and some stored (version, document) pairs."""
     following, keys = stores().redis.scan(cursor, match=f"{PREFIX}*", count=SCAN_COUNT)
     found = []
     for key in keys:
@@ -108,7 +108,7 @@ def scan(cursor: int) -> tuple[int, list[tuple[str, str]]]:
 
 
 def scan_all() -> Iterator[list[tuple[str, str]]]:
-    """Every stored pair at least once, some at a time."""
+    """Scan every stored pair at least once, some at a time."""
     cursor, found = scan(0)
     yield found
     while cursor:

@@ -37,7 +37,7 @@ class DocumentText:
 
 
 def read_text(row: dict[str, Any]) -> DocumentText:
-    """The text of a document as MongoDB holds it.
+    """Read the text of a document as MongoDB holds it.
 
     Raises:
         BadDocumentError: the id is none, title or body is no text, or there is nothing in them.
@@ -80,7 +80,7 @@ def check_id(doc_id: str) -> None:
 
 
 def cut(text: str, most: int = MAX_CHARACTERS) -> str:
-    """The first `most` code points, or a few less so as not to split what readers see as one.
+    """Cut after `most` code points, or a few less so as not to split what readers see as one.
 
     An accent stays with its letter, and a flag, a family or a skin tone in one piece (extended
     grapheme clusters, Unicode annex 29).
@@ -104,12 +104,12 @@ def cut(text: str, most: int = MAX_CHARACTERS) -> str:
 
 
 def hash_text(text: str) -> int:
-    """32 bits of BLAKE2b: one change in four billion goes unseen."""
+    """Hash a text to 32 bits of BLAKE2b: one change in four billion goes unseen."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big")
 
 
 def language_of(language: object) -> str:
-    """The two or three letters that name a language, else "unknown".
+    """Read the two or three letters that name a language, else "unknown".
 
     >>> language_of("pt-BR")
     'pt'

@@ -50,7 +50,7 @@ class Version:
 
 
 def versions_to_keep_fresh() -> list[Version]:
-    """The version of the settings, made if there is none, and the one that is read meanwhile."""
+    """Name the settings' version, made if there is none, and the one that is read meanwhile."""
     spec, codec = settings().document_embedding, settings().document_codec
     wanted = {"model": spec.model, "dimensions": spec.dimensions, "codec": codec}
     with transaction() as conn:
@@ -69,18 +69,18 @@ def versions_to_keep_fresh() -> list[Version]:
 
 
 def list_versions() -> list[Version]:
-    """All versions, the active one first."""
+    """List all versions, the active one first."""
     with connection() as conn:
         return conn.cursor(row_factory=class_row(Version)).execute(LIST).fetchall()
 
 
 def named_versions(names: list[str]) -> list[Version]:
-    """Those of these that still exist."""
+    """Find which of these versions still exist."""
     return [version for version in list_versions() if version.version in names]
 
 
 def active_version() -> Version:
-    """The version that is read.
+    """Find the version that is read.
 
     Raises:
         UnknownKeyError: none, because no run has begun yet.
@@ -141,7 +141,7 @@ def roll_back() -> list[Version]:
 
 
 def removable_versions() -> list[str]:
-    """Versions whose grace is over."""
+    """Find versions whose grace is over."""
     with connection() as conn:
         return _removable(conn)
 

@@ -54,6 +54,6 @@ def end_act(act_id: int, status: int, error: str | None = None) -> None:
 
 
 def list_acts(limit: int, before: int | None = None) -> list[Act]:
-    """Acts, newest first; `before` is the last id of the page before this one."""
+    """List acts, newest first; `before` is the last id of the page before this one."""
     with connection() as conn, conn.cursor(row_factory=class_row(Act)) as cursor:
         return cursor.execute(LIST, {"limit": limit, "before": before}).fetchall()

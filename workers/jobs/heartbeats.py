@@ -77,12 +77,12 @@ def beat(
 
 
 def leave(worker: str) -> None:
-    """A process ends properly."""
+    """Note that a process ends properly."""
     with connection() as conn:
         conn.execute(LEAVE, {"worker": worker})
 
 
 def list_workers() -> list[WorkerProcess]:
-    """All processes that have been heard of in the last hour, the longest running first."""
+    """List the processes heard of in the last hour, the longest running first."""
     with connection() as conn, conn.cursor(row_factory=class_row(WorkerProcess)) as cursor:
         return cursor.execute(LIST, {"alive_s": ALIVE_S}).fetchall()

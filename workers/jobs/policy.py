@@ -58,7 +58,7 @@ def decide(error: BaseException, attempts: int, max_attempts: int) -> Decision:
 
 
 def backoff_s(attempts: int) -> float:
-    """Seconds to wait after the n-th failed attempt: doubling, with half of it jitter."""
+    """Compute the seconds to wait after the n-th failed attempt: doubling, half of it jitter."""
     ceiling = min(
         settings().retry_base_seconds * 2.0 ** (attempts - 1), settings().retry_max_seconds
     )

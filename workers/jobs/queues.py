@@ -124,19 +124,19 @@ def resume_queue(queue: Queue) -> bool:
 
 
 def paused_queues() -> set[str]:
-    """The queues that are held back."""
+    """Read which queues are paused."""
     with connection() as conn:
         return {queue for (queue,) in conn.execute(LIST_PAUSED)}
 
 
 def is_paused(queue: str) -> bool:
-    """Whether this queue is held back now."""
+    """Read whether this queue is paused now."""
     with connection() as conn:
         return conn.execute(IS_PAUSED, {"queue": queue}).fetchone() == (True,)
 
 
 def read_depths() -> list[Depth]:
-    """Every queue, from a few round trips whatever lies in it."""
+    """Read the depth of every queue, in a few round trips whatever lies in it."""
     client, paused = broker_redis(), paused_queues()
     holders = _holders(client)
     pipeline = client.pipeline(transaction=False)
@@ -162,7 +162,7 @@ def read_depths() -> list[Depth]:
 def read_messages(
     queue: Queue, state: MessageState, *, search: str = "", limit: int = 50, place: int = 0
 ) -> MessagePage:
-    """A page of a queue's messages: the oldest first, of the dead ones the newest.
+    """Read a page of a queue's messages: the oldest first, of the dead ones the newest.
 
     Args:
         search: only messages whose actor or arguments contain this text, among the next
@@ -244,7 +244,7 @@ def purge_queue(queue: Queue) -> int:
 
 
 def dead_ids(queue: Queue) -> list[str]:
-    """All dead messages of a queue."""
+    """List the ids of all dead messages of a queue."""
     return _texts(broker_redis().zrange(f"{_key(queue)}.XQ", 0, -1))
 
 
@@ -253,17 +253,17 @@ def _key(queue: str) -> str:
 
 
 def _taken(holder: str, queue: str) -> str:
-    """The set of messages that a worker process has fetched and not yet acknowledged."""
+    """Name the set of messages that a worker process has fetched and not yet acknowledged."""
     return f"{NAMESPACE}:__acks__.{holder}.{queue}"
 
 
 def _holders(client: Redis) -> list[str]:
-    """Who has fetched messages, and everybody else who has spoken to Redis lately."""
+    """Find who has fetched messages, and everybody else who has spoken to Redis lately."""
     return _texts(client.zrange(f"{NAMESPACE}:__heartbeats__", 0, -1))
 
 
 def _ids(queue: Queue, state: MessageState, place: int, most: int) -> tuple[list[str], int]:
-    """The names of up to `most` messages from a place on, and how many there are."""
+    """Name up to `most` messages from a place on, and count how many there are."""
     client, name = broker_redis(), _key(queue)
     if state is MessageState.dead:
         found = client.zrange(f"{name}.XQ", place, place + most - 1, desc=True)
@@ -335,7 +335,7 @@ def _time(milliseconds: float) -> datetime:
 
 
 def _in_slices(script: str, queue: Queue, ids: Sequence[str]) -> int:
-    """A script with so many arguments at a time as Lua can take."""
+    """Run a script with so many arguments at a time as Lua can take."""
     return sum(
         int(broker_redis().eval(script, 1, _key(queue), *ids[start : start + MAX_READ]))
         for start in range(0, len(ids), MAX_READ)

@@ -60,7 +60,7 @@ def attempt(kind: Kind, key: str, work: Callable[[Batch], Outcome]) -> list[Noti
 
 @contextmanager
 def _orphan(kind: Kind) -> Iterator[Batch | None]:
-    """A key whose worker was lost, unless one runs in this process; nobody waits for that."""
+    """Claim a key whose worker was lost, unless one runs in this process; nobody waits for that."""
     if not _one_orphan.acquire(blocking=False):
         yield None
         return
@@ -91,7 +91,7 @@ def _attempt(batch: Batch, work: Callable[[Batch], Outcome]) -> list[Notificatio
 
 
 def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
-    """The work, with the keys that it cannot bear found by halving the batch."""
+    """Do the work, and find the keys that it cannot bear by halving the batch."""
     try:
         return work(batch)
     except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback

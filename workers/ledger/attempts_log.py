@@ -27,7 +27,7 @@ class Attempt:
 
 
 def list_attempts(kind: Kind, key: str, limit: int, before: int | None = None) -> list[Attempt]:
-    """Attempts at a key, newest first; `before` is the last id of the page before this one."""
+    """List attempts at a key, newest first; `before` is the last id of the page before this one."""
     with connection() as conn, conn.cursor(row_factory=class_row(Attempt)) as cursor:
         rows = cursor.execute(
             LIST, {"kind": kind, "key": key, "limit": limit, "before": before}

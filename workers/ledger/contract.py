@@ -40,7 +40,7 @@ class KindFreshness:
 
 
 def summarize() -> list[KindFreshness]:
-    """The contract of every kind, also of those that have no keys yet."""
+    """Summarize the contract of every kind, also of those that have no keys yet."""
     with connection() as conn, conn.cursor(row_factory=class_row(KindFreshness)) as cursor:
         found = {row.kind: row for row in cursor.execute(SUMMARIZE)}
     return [found.get(kind) or KindFreshness(kind, 0, 0, 0, 0, None) for kind in Kind]

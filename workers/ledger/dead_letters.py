@@ -51,14 +51,14 @@ class DeadLetter:
 
 
 def list_groups(kind: Kind | None = None) -> list[DeadGroup]:
-    """The hundred largest groups, of one kind or of all."""
+    """List the hundred largest groups, of one kind or of all."""
     with connection() as conn, conn.cursor(row_factory=class_row(DeadGroup)) as cursor:
         rows = cursor.execute(LIST_GROUPS, {"kind": kind, "limit": MAX_GROUPS}).fetchall()
     return [replace(row, kind=Kind(row.kind)) for row in rows]
 
 
 def count_letters(kind: Kind, error_group: str | None = None) -> int:
-    """How many dead letters a kind has, or a group of its errors."""
+    """Count the dead letters of a kind, or of a group of its errors."""
     with connection() as conn:
         row = conn.execute(COUNT_LETTERS, {"kind": kind, "error_group": error_group}).fetchone()
     return row[0] if row else 0
@@ -95,7 +95,7 @@ def list_letters(
 
 
 def read_tracebacks(kind: Kind, keys: Sequence[str]) -> dict[str, str]:
-    """The traceback of the last failed attempt at each key; none for a lost worker."""
+    """Read the traceback of the last failed attempt at each key; none for a lost worker."""
     with connection() as conn:
         return dict(conn.execute(READ_TRACEBACKS, {"kind": kind, "keys": list(keys)}).fetchall())
 
@@ -120,7 +120,7 @@ def discard_keys(kind: Kind, keys: Sequence[str]) -> int:
 
 
 def dead_keys(kind: Kind, error_group: str | None = None) -> Iterator[list[str]]:
-    """All dead keys of a kind or of one group, in slices and in key order."""
+    """Yield all dead keys of a kind or of one group, in slices and in key order."""
     after = ""
     while True:
         with connection() as conn:
@@ -136,7 +136,7 @@ def dead_keys(kind: Kind, error_group: str | None = None) -> Iterator[list[str]]
 
 
 def batched(notifications: Sequence[Notification]) -> list[Notification]:
-    """One message per batch of them: the worker that gets it claims the others by itself."""
+    """Choose one message per batch: the worker that gets it claims the others by itself."""
     kinds = {each.kind for each in notifications}
     return [
         message

@@ -34,6 +34,6 @@ def watch_freshness() -> dict[Kind, bool]:
 
 
 def broken_since() -> dict[str, datetime]:
-    """The kinds beyond their limit at the scheduler's last look, and since when."""
+    """Read the kinds beyond their limit at the scheduler's last look, and since when."""
     with connection() as conn:
         return dict(conn.execute(LIST_BROKEN).fetchall())
