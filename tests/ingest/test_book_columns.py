@@ -1,7 +1,8 @@
 """What a library may also know of its books: given in a CSV file, each column optional."""
 
 from tests.library import rows
-from workers.ingest.csv_import import ImportReport, Table, import_csv
+from workers.ingest.csv_import import ImportReport, import_csv
+from workers.ingest.csv_tables import Table
 
 CATALOG = (
     "book_id,title,author,isbn,genre,difficulty_band,reading_level,publication_year,"

@@ -14,7 +14,7 @@ from tests.fuzzing import fuzz
 from tests.ingest.test_fuzz_events import contents
 from tests.library import change, rows
 from workers.ingest import csv_import
-from workers.ingest.csv_import import Table
+from workers.ingest.csv_tables import Table
 
 HEADERS = {
     Table.catalog: "book_id,title,author,isbn,genre,difficulty_band,reading_level,"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.library import all_fresh, borrowed, loans, record, rows, stale, stored
 from workers.core.errors import CsvFormatError
-from workers.ingest.csv_import import CsvError, ImportReport, Table, import_csv
+from workers.ingest.csv_import import CsvError, ImportReport, import_csv
+from workers.ingest.csv_tables import Table
 
 CATALOG = (
     "book_id,title,author,isbn,genre,difficulty_band,reading_level,publication_year,"

@@ -4,12 +4,9 @@ import argparse
 import csv
 import io
 import json
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,7 +15,16 @@ from workers.core.errors import CsvFormatError
 from workers.core.logs import configure_logging
 from workers.core.stores import close_stores, open_stores
 from workers.ingest.apply_library import LoanKey
-from workers.ingest.events import BookChanged, CheckoutAdded, Event, StudentChanged
+from workers.ingest.csv_tables import (
+    COLUMNS,
+    EVENT_TYPES,
+    KEYS,
+    MODELS,
+    OPTIONAL_COLUMNS,
+    Cell,
+    Table,
+)
+from workers.ingest.events import CheckoutAdded, Event
 from workers.ingest.record import record_events
 from workers.ledger.freshness import Notification, resend_stale
 
@@ -29,16 +35,7 @@ RECORD_MAX_LINES = 200
 # Errors that a report lists; the others are counted.
 REPORTED_ERRORS = 1000
 
-Cell = str | int | float | date | list[str] | None
 Key = tuple[str, ...]
-
-
-class Table(StrEnum):
-    """What a file can hold."""
-
-    catalog = "catalog"
-    students = "students"
-    checkouts = "checkouts"
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,7 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
         CsvFormatError: the header lacks a column, or has an unknown or repeated one; nothing
             is stored.
     """
-    # Bytes that are not UTF-8 survive as surrogates until their own cell is reported.
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
-    lines = list(io.StringIO(text, newline=""))
+    lines = _lines(data)
     records = _records(lines)
     header = _header(table, next(records, None))
     places = [header.index(name) for name in KEYS[table]]
@@ -111,6 +106,24 @@ def import_csv(table: Table, data: bytes) -> ImportReport:
     for start in range(0, len(chunk), CHUNK_ROWS):
         _record(chunk[start : start + CHUNK_ROWS], report)
     return report
+
+
+def read_events(table: Table, data: bytes) -> Iterator[Event | list[CsvError]]:
+    """Read a file's rows in order, each as its event or what is wrong with it; nothing is stored.
+
+    Raises:
+        CsvFormatError: the header lacks a column, or has an unknown or repeated one.
+    """
+    records = _records(_lines(data))
+    header = _header(table, next(records, None))
+    for line, record in records:
+        yield _event(table, header, line, record)
+
+
+def _lines(data: bytes) -> list[str]:
+    """Split a file; bytes that are not UTF-8 survive as surrogates until their cell is reported."""
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    return list(io.StringIO(text, newline=""))
 
 
 def _repeated(places: Sequence[int], lines: Sequence[str]) -> set[int]:
@@ -228,107 +241,6 @@ def _record(events: Sequence[Event], report: ImportReport) -> None:
     report.updated += recorded.outcomes.count("updated")
     report.unchanged += recorded.outcomes.count("unchanged")
     report.notifications += recorded.notifications
-
-
-def _text(cell: str) -> str | None:
-    return cell or None
-
-
-def _integer(cell: str) -> int | None:
-    if not cell:
-        return None
-    # Spreadsheets write whole numbers of a column with blanks as 4.0.
-    if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0*)?", cell):
-        raise ValueError(f"not a whole number: {cell[:40]!r}")
-    return int(float(cell))
-
-
-def _number(cell: str) -> float | None:
-    if not cell:
-        return None
-    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", cell):
-        raise ValueError(f"not a number: {cell[:40]!r}")
-    return float(cell)
-
-
-def _date(cell: str) -> date | None:
-    if not cell:
-        return None
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", cell):
-        raise ValueError(f"not a date like 2026-01-31: {cell[:40]!r}")
-    return date.fromisoformat(cell)
-
-
-def _tags(cell: str) -> list[str]:
-    """Read a JSON list of strings, or text with commas, semicolons or bars between the parts."""
-    if not cell.startswith("["):
-        return [part.strip() for part in re.split(r"[,;|]", cell) if part.strip()]
-    try:
-        tags = json.loads(cell)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not a JSON list: {error}") from None
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise ValueError("not a JSON list of texts")
-    return [tag.strip() for tag in tags if tag.strip()]
-
-
-COLUMNS: Mapping[Table, Mapping[str, Callable[[str], Cell]]] = {
-    Table.catalog: {
-        "book_id": _text,
-        "title": _text,
-        "author": _text,
-        "isbn": _text,
-        "genre": _tags,
-        "difficulty_band": _text,
-        "reading_level": _number,
-        "publication_year": _integer,
-        "page_count": _integer,
-        "average_rating": _number,
-        "keywords": _tags,
-        "description": _text,
-        "language": _text,
-        "series": _text,
-        "series_number": _number,
-        "copies_total": _integer,
-        "copies_available": _integer,
-        "cover_url": _text,
-    },
-    Table.students: {
-        "student_id": _text,
-        "grade_level": _integer,
-        "age": _integer,
-        "homeroom_teacher": _text,
-        "prior_year_reading_score": _number,
-        "lunch_period": _text,
-    },
-    Table.checkouts: {
-        "checkout_id": _text,
-        "student_id": _text,
-        "book_id": _text,
-        "checkout_date": _date,
-        "return_date": _date,
-        "student_rating": _integer,
-    },
-}
-OPTIONAL_COLUMNS = {
-    *("keywords", "description", "language", "series", "series_number"),
-    *("copies_total", "copies_available", "cover_url"),
-}
-KEYS = {
-    Table.catalog: ("book_id",),
-    Table.students: ("student_id",),
-    Table.checkouts: ("student_id", "book_id", "checkout_date"),
-}
-EVENT_TYPES = {
-    Table.catalog: "book_added",
-    Table.students: "student_added",
-    Table.checkouts: "checkout_added",
-}
-MODELS: Mapping[Table, type[BookChanged] | type[StudentChanged] | type[CheckoutAdded]] = {
-    Table.catalog: BookChanged,
-    Table.students: StudentChanged,
-    Table.checkouts: CheckoutAdded,
-}
 
 
 def main() -> int:

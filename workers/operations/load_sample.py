@@ -11,7 +11,8 @@ from workers.books.build_model import build_model
 from workers.core.logs import configure_logging
 from workers.core.queries import query
 from workers.core.stores import close_stores, connection, open_stores
-from workers.ingest.csv_import import Table, import_csv
+from workers.ingest.csv_import import import_csv
+from workers.ingest.csv_tables import Table
 from workers.ingest.events import EVENT, Event
 from workers.ingest.record import record_events
 from workers.jobs.runs import RunKind, create_run
