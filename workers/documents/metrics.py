@@ -13,7 +13,7 @@ LAST_COVERAGE = query("documents/metrics.last_coverage")
 
 
 def collect_documents() -> Iterator[Metric]:
-    """Collect gauges of what is stored; nothing is measured anew, so a scrape costs milliseconds."""
+    """Collect gauges of what is stored; nothing is measured anew, so a scrape is cheap."""
     age = GaugeMetricFamily(
         "documents_last_success_age_seconds",
         "Time since a run of this kind last ended well.",
