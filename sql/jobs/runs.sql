@@ -14,7 +14,7 @@ UPDATE runs SET
     state = CASE WHEN cancel THEN 'cancelled' WHEN attempts >= %(max_attempts)s THEN 'failed'
                  ELSE 'running' END,
     finished_at = CASE WHEN cancel OR attempts >= %(max_attempts)s THEN now() END,
-    error = CASE WHEN attempts >= %(max_attempts)s THEN 'the worker was lost on each attempt' END,
+    error = CASE WHEN attempts >= %(max_attempts)s THEN %(lost_worker)s END,
     lease_token = %(token)s,
     lease_until = now() + make_interval(secs => %(lease_seconds)s),
     started_at = coalesce(started_at, now()), attempts = attempts + 1,
@@ -22,7 +22,7 @@ UPDATE runs SET
 WHERE run_id = %(run_id)s AND state IN ('queued', 'running')
   AND (lease_until IS NULL OR lease_until < now())
   AND NOT EXISTS (SELECT FROM paused_queues WHERE queue = %(queue)s)
-RETURNING state, position;
+RETURNING state, position, attempts;
 
 -- name: report_progress
 -- Note progress and prolong the lease; nothing comes back when the run is no longer ours.
@@ -45,11 +45,12 @@ WHERE run_id = %(run_id)s AND lease_token = %(token)s
 RETURNING run_id;
 
 -- name: give_back
--- An attempt failed: the run waits a little and is resumed, or fails after the last attempt.
+-- An attempt failed: the run waits a little and is resumed, or fails if no attempt is to follow.
+-- `given_back` is 1 when the attempt does not count.
 UPDATE runs SET
-    state = CASE WHEN attempts >= %(max_attempts)s THEN 'failed' ELSE state END,
-    finished_at = CASE WHEN attempts >= %(max_attempts)s THEN now() END,
-    error = %(error)s, updated_at = now(), lease_token = NULL, lease_until = NULL, last_sent = now()
+    state = CASE WHEN %(gives_up)s THEN 'failed' ELSE state END,
+    finished_at = CASE WHEN %(gives_up)s THEN now() END,
+    attempts = greatest(attempts - %(given_back)s, 0), error = %(error)s, updated_at = now(), lease_token = NULL, lease_until = NULL, last_sent = now()
 WHERE run_id = %(run_id)s AND lease_token = %(token)s
 RETURNING state;
 
@@ -73,7 +74,8 @@ RETURNING cancel;
 -- name: release_run
 -- This worker's part is over and the run goes on; its other parts end it.
 UPDATE runs SET lease_token = NULL, lease_until = NULL, updated_at = now()
-WHERE run_id = %(run_id)s AND lease_token = %(token)s;
+WHERE run_id = %(run_id)s AND lease_token = %(token)s
+RETURNING run_id;
 
 -- name: resume_run
 -- A failed or cancelled run goes on where it stopped, unless another of its kind is active.

@@ -264,7 +264,7 @@ def test_a_document_that_is_deleted_while_it_is_embedded_does_not_come_back(
     monkeypatch: pytest.MonkeyPatch,
     most_by_name: int,
 ) -> None:
-    monkeypatch.setattr("workers.documents.batch.MOST_BY_NAME", most_by_name)
+    monkeypatch.setattr("workers.documents.read_batch.MOST_BY_NAME", most_by_name)
     documents.add("A", "B", "C")
 
     def delete_meanwhile(texts: list[str]) -> None:
@@ -284,7 +284,7 @@ def test_a_document_that_is_edited_while_it_is_embedded_ends_with_its_last_text(
     monkeypatch: pytest.MonkeyPatch,
     most_by_name: int,
 ) -> None:
-    monkeypatch.setattr("workers.documents.batch.MOST_BY_NAME", most_by_name)
+    monkeypatch.setattr("workers.documents.read_batch.MOST_BY_NAME", most_by_name)
     documents.add("A", "B")
     edits = iter(["a second text", "a third text"])
 

@@ -1,5 +1,6 @@
 """The error tree: what can go wrong, carrying what the ledger needs to decide on a retry."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 
@@ -68,11 +69,12 @@ class SourceError(KinfoldError):
         self.reason = reason
 
 
-class LostBatchError(KinfoldError):
-    """A batch of a documents run belongs to another worker now."""
+class LostLeaseError(KinfoldError):
+    """A piece of work belongs to another worker now; `names` says which."""
 
-    def __init__(self, run_id: UUID, batch_no: int) -> None:
-        super().__init__(f"batch {batch_no} of run {run_id} belongs to another worker")
+    def __init__(self, names: Mapping[str, object]) -> None:
+        super().__init__(f"another worker has {names}")
+        self.names = names
 
 
 class BadDocumentError(KinfoldError):

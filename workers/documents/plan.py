@@ -8,6 +8,7 @@ turn. Planning goes a few pages at a time, so that it can be killed anywhere.
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -167,9 +168,16 @@ def plan_documents(run_id: UUID) -> Step:
     return Step(choose_batches(run_id), more)
 
 
-def lock_run(conn: psycopg.Connection, run_id: UUID) -> None:
-    """Lock a run's row until the transaction ends: one batch of a run ends at a time."""
-    conn.execute(LOCK_RUN, {"run_id": run_id})
+@contextmanager
+def ending_batch(run_id: UUID) -> Iterator[psycopg.Connection]:
+    """Write the end of a batch in the block's transaction, and that of its run if it was the last.
+
+    One batch of a run ends at a time.
+    """
+    with transaction() as conn:
+        conn.execute(LOCK_RUN, {"run_id": run_id})
+        yield conn
+        finish_planned(run_id, conn)
 
 
 def choose_batches(run_id: UUID) -> list[int]:

@@ -11,13 +11,20 @@ import psycopg
 import structlog
 from psycopg.errors import UniqueViolation
 
-from workers.core.errors import RunActiveError, RunStoppedError, UnknownKeyError
+from workers.core.errors import (
+    LostLeaseError,
+    RunActiveError,
+    RunStoppedError,
+    UnknownKeyError,
+)
 from workers.core.queries import query
 from workers.core.reads import ReadQuery, Row, Rows, fetch
 from workers.core.reasons import reason_of
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Queue
+from workers.jobs.lease import Lease, claim, lost_on_each
+from workers.jobs.policy import Discard, Postpone, decide
 
 CREATE = query("jobs/runs.create_run")
 FIND_ACTIVE = query("jobs/runs.find_active")
@@ -73,13 +80,10 @@ class Run:
 
 @dataclass(frozen=True)
 class RunLease:
-    """A claimed run: ours until the lease runs out.
-
-    `position` is where the last worker got to.
-    """
+    """A claimed run. `position` is where the last worker got to."""
 
     run_id: UUID
-    token: UUID
+    lease: Lease
     position: str | None
 
     def report(
@@ -96,22 +100,9 @@ class RunLease:
         Raises:
             RunStoppedError: the run was cancelled, or another worker has it now.
         """
-        with connection() as conn:
-            row = conn.execute(
-                REPORT,
-                {
-                    "run_id": self.run_id,
-                    "token": self.token,
-                    "total": total,
-                    "done": done,
-                    "failed": failed,
-                    "progress": progress,
-                    "position": position,
-                    "lease_seconds": settings().lease_seconds,
-                },
-            ).fetchone()
-        if row is None or row[0]:
-            raise RunStoppedError("cancelled" if row else "lost", self.run_id)
+        self._keep(
+            REPORT, total=total, done=done, failed=failed, progress=progress, position=position
+        )
 
     def plan(self, conn: psycopg.Connection, *, total: int, position: str) -> None:
         """Note, in the transaction that stores parts of the work, how far the cutting got.
@@ -119,22 +110,21 @@ class RunLease:
         Raises:
             RunStoppedError: the run was cancelled, or another worker has it now.
         """
-        row = conn.execute(
-            PLAN,
-            {
-                "run_id": self.run_id,
-                "token": self.token,
-                "total": total,
-                "position": position,
-                "lease_seconds": settings().lease_seconds,
-            },
-        ).fetchone()
-        if row is None or row[0]:
-            raise RunStoppedError("cancelled" if row else "lost", self.run_id)
+        self._keep(PLAN, conn, total=total, position=position)
 
     def release(self) -> None:
         """Give up the lease and leave the run active: the parts that it was cut into end it."""
-        _end(RELEASE, self.run_id, self.token)
+        self.lease.release(RELEASE)
+
+    def _keep(
+        self, statement: str, conn: psycopg.Connection | None = None, **fields: object
+    ) -> None:
+        try:
+            (cancelled,) = self.lease.keep(statement, conn, **fields)
+        except LostLeaseError:
+            raise RunStoppedError("lost", self.run_id) from None
+        if cancelled:
+            raise RunStoppedError("cancelled", self.run_id)
 
 
 def create_run(kind: RunKind, conn: psycopg.Connection | None = None) -> UUID:
@@ -164,34 +154,35 @@ def find_active(kind: RunKind, conn: psycopg.Connection) -> UUID | None:
 def leased_run(run_id: UUID) -> Iterator[RunLease | None]:
     """Work on a run inside the block; None when it has ended, is paused, or another worker has it.
 
-    An error gives the run back to be resumed, after the last attempt it has failed.
+    An error gives the run back to be resumed, or fails it, as the policy decides.
     """
-    token = uuid4()
-    with connection() as conn:
-        row = conn.execute(
-            CLAIM,
-            {
-                "run_id": run_id,
-                "queue": Queue.batch,
-                "token": token,
-                "lease_seconds": settings().lease_seconds,
-                "max_attempts": settings().max_attempts,
-            },
-        ).fetchone()
-    if row is None or row[0] != "running":
+    lease, rows = claim(
+        CLAIM,
+        {"run_id": run_id},
+        queue=Queue.batch,
+        max_attempts=settings().max_attempts,
+        lost_worker=lost_on_each(settings().max_attempts),
+    )
+    if not rows or rows[0]["state"] != "running":
         yield None
         return
     try:
-        yield RunLease(run_id, token, row[1])
+        yield RunLease(run_id, lease, rows[0]["position"])
     except RunStoppedError as stopped:
         log.info("run_stopped", run_id=str(run_id), reason=stopped.reason)
         if stopped.reason == "cancelled":
-            _end(FINISH, run_id, token, state="cancelled", error=None)
+            lease.release(FINISH, state="cancelled", error=None)
     except Exception as error:
-        _end(GIVE_BACK, run_id, token, error=reason_of(error), max_attempts=settings().max_attempts)
+        decision = decide(error, rows[0]["attempts"], settings().max_attempts)
+        lease.release(
+            GIVE_BACK,
+            error=reason_of(error),
+            gives_up=isinstance(decision, Discard),
+            given_back=int(isinstance(decision, Postpone)),
+        )
         raise
     else:
-        _end(FINISH, run_id, token, state="done", error=None)
+        lease.release(FINISH, state="done", error=None)
 
 
 def cancel_run(run_id: UUID) -> None:
@@ -277,8 +268,3 @@ def runs_query(limit: int, before: tuple[datetime, UUID] | None = None) -> ReadQ
 
 def _run(row: Row) -> Run:
     return Run(**{**row, "kind": RunKind(row["kind"])})
-
-
-def _end(statement: str, run_id: UUID, token: UUID, **fields: object) -> None:
-    with connection() as conn:
-        conn.execute(statement, {"run_id": run_id, "token": token, **fields})

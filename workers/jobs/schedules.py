@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -16,8 +16,7 @@ from workers.core.reasons import reason_of, traceback_of
 from workers.core.settings import settings
 from workers.core.stores import connection
 from workers.core.vocabulary import Queue
-from workers.core.worker_name import worker_name
-from workers.jobs.lease import LOST_WORKER
+from workers.jobs.lease import LOST_WORKER, claim
 
 REGISTER = query("jobs/schedules.register_job")
 FORGET_OTHERS = query("jobs/schedules.forget_other_jobs")
@@ -133,28 +132,23 @@ def leased_firing(firing_id: UUID) -> Iterator[bool]:
 
     A failure is recorded in the firing, and nowhere else: the next slot is the next try.
     """
-    lease = {"firing_id": firing_id, "token": uuid4()}
-    with connection() as conn:
-        row = conn.execute(
-            CLAIM, {**lease, "queue": Queue.batch, "worker": worker_name()}
-        ).fetchone()
-    if row is None:
+    lease, rows = claim(CLAIM, {"firing_id": firing_id}, queue=Queue.batch)
+    if not rows:
         yield False
         return
+    job = rows[0]["job"]
     error = trace = None
     try:
         yield True
     except BaseException as failure:
         error = reason_of(failure)
         trace = traceback_of(failure)
-        log.exception("job_failed", job=row[0], firing_id=str(firing_id), exc_info=failure)
+        log.exception("job_failed", job=job, firing_id=str(firing_id), exc_info=failure)
         if not isinstance(failure, Exception):
             raise
     finally:
-        with connection() as conn:
-            ended = conn.execute(END, {**lease, "error": error, "traceback": trace}).fetchone()
-        if ended is None:
-            log.warning("firing_lost", job=row[0], firing_id=str(firing_id))
+        if lease.release(END, error=error, traceback=trace) is None:
+            log.warning("firing_lost", job=job, firing_id=str(firing_id))
 
 
 def hand_over(firing_id: UUID, run_id: UUID) -> None:

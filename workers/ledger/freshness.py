@@ -7,17 +7,17 @@ stale, or a result and its `done`, commit together.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row
 
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
 from workers.core.worker_name import worker_name
-from workers.jobs.lease import LOST_WORKER
+from workers.jobs.lease import LOST_WORKER, Lease, lost_on_each
+from workers.jobs.lease import claim as claim_rows
 from workers.jobs.queues import paused_queues
 from workers.ledger.kinds import batch_size, is_held, queue_of
 
@@ -61,10 +61,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Batch:
-    """Keys claimed together under one lease token."""
+    """Keys claimed together under one lease."""
 
     kind: Kind
-    token: UUID
+    lease: Lease
     started_at: datetime
     claims: Mapping[str, Claim]
 
@@ -147,19 +147,11 @@ def claim_orphan(kind: Kind) -> Batch | None:
 
 
 def _claim(statement: str, kind: Kind, parameters: Mapping[str, object]) -> Batch | None:
-    token, started_at = uuid4(), datetime.now(UTC)
-    lease = {
-        "kind": kind,
-        "queue": queue_of(kind),
-        "token": token,
-        "worker": worker_name(),
-        "lease_seconds": settings().lease_seconds,
-    }
-    with connection() as conn, conn.cursor(row_factory=class_row(Claim)) as cursor:
-        claims = cursor.execute(statement, {**lease, **parameters}).fetchall()
-    if not claims:
+    started_at = datetime.now(UTC)
+    lease, rows = claim_rows(statement, {"kind": kind}, queue=queue_of(kind), **parameters)
+    if not rows:
         return None
-    return Batch(kind, token, started_at, {claim.key: claim for claim in claims})
+    return Batch(kind, lease, started_at, {row["key"]: Claim(**row) for row in rows})
 
 
 def confirm_lease(conn: psycopg.Connection, batch: Batch, keys: Collection[str]) -> list[str]:
@@ -167,10 +159,7 @@ def confirm_lease(conn: psycopg.Connection, batch: Batch, keys: Collection[str])
 
     A worker that was stalled until its lease went to another one gets none and writes nothing.
     """
-    rows = conn.execute(
-        CONFIRM, {"kind": batch.kind, "keys": list(keys), "token": batch.token}
-    ).fetchall()
-    return [key for (key,) in rows]
+    return [key for (key,) in batch.lease.confirm(CONFIRM, conn, keys=list(keys))]
 
 
 def mark_done(
@@ -213,7 +202,7 @@ def postpone(batch: Batch, keys: Collection[str], error: str, delay_s: float) ->
             {
                 "kind": batch.kind,
                 "keys": confirm_lease(conn, batch, keys),
-                "token": batch.token,
+                "token": batch.lease.token,
                 "error": error,
                 "delay_s": delay_s,
             },
@@ -236,7 +225,7 @@ def fail(batch: Batch, failures: Mapping[str, Failure]) -> list[str]:
             FAIL,
             {
                 "kind": batch.kind,
-                "token": batch.token,
+                "token": batch.lease.token,
                 "keys": ours,
                 "wanteds": [batch.claims[key].wanted for key in ours],
                 "errors": [failures[key].error for key in ours],
@@ -249,7 +238,7 @@ def fail(batch: Batch, failures: Mapping[str, Failure]) -> list[str]:
 
 def bury_lost() -> list[Notification]:
     """Kill keys whose worker was lost with them on their last attempt; returns them."""
-    error = f"{LOST_WORKER} on each of {settings().max_attempts} attempts"
+    error = lost_on_each(settings().max_attempts)
     with transaction() as conn:
         rows = conn.execute(
             BURY_LOST,
