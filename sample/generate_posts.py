@@ -32,7 +32,7 @@ OPENINGS = (
 # What people write about when they write about a genre.
 WORDS = {
     "fantasy": ("dragons", "magic", "quest", "kingdom", "prophecy", "wizards", "swords"),
-    "mystery": ("clues", "detective", "suspects", "alibi", "secret", "solved", "motive"),
+    "mystery": ("clues", "detective", "culprits", "alibi", "secret", "solved", "motive"),
     "science fiction": ("spaceship", "robots", "planet", "future", "aliens", "orbit", "machines"),
     "historical fiction": ("war", "past", "century", "village", "letters", "settlers", "history"),
     "realistic fiction": (

@@ -12,6 +12,6 @@ CREATE TABLE book_embeddings (
 -- In line and never compressed, as students' vectors are.
 ALTER TABLE book_embeddings ALTER COLUMN vec SET STORAGE EXTERNAL;
 
--- Books that were told before there was a vector of them. A stub has nothing to make one from.
+-- Books that were known before there was a vector of them. A stub has nothing to make one from.
 INSERT INTO freshness (kind, key, stale_since)
 SELECT 'book_embedding', book_id, now() FROM books WHERE title IS NOT NULL;

@@ -89,7 +89,7 @@ def test_a_caller_that_goes_away_takes_nobody_along(stores: None) -> None:
     assert {key for (key,) in rows("SELECT student_id FROM students")} == {"S1", "S2"}
 
 
-def test_when_no_commit_can_begin_everybody_is_told(stores: None) -> None:
+def test_when_no_commit_can_begin_everybody_hears_it(stores: None) -> None:
     async def record_all() -> list[Recorded | BaseException]:
         commits = GroupCommit()
         commits.thread.shutdown()

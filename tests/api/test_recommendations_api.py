@@ -157,7 +157,7 @@ def test_answers_go_with_the_student(library: None, client: TestClient) -> None:
         assert client.get(path).status_code == 404
 
 
-def test_a_class_is_told_whom_a_book_suits_and_who_has_read_it(
+def test_a_class_reads_whom_a_book_suits_and_who_has_read_it(
     library: None, client: TestClient
 ) -> None:
     answer = ask(client, student_ids=["S0", "S1", "S2"], limit=5)

@@ -21,12 +21,12 @@ def set_up(python: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_machine_that_lacks_nothing_is_told_nothing() -> None:
+def test_a_machine_that_lacks_nothing_hears_nothing() -> None:
     done = set_up(os.environ.get("PYTHON", "python3.11"))
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
-def test_an_ordinary_user_is_told_in_one_line_what_is_missing_and_what_to_type() -> None:
+def test_an_ordinary_user_reads_in_one_line_what_is_missing_and_what_to_type() -> None:
     done = set_up("python0.0")
     assert (done.stdout, done.returncode) == ("", 1)
     (line,) = done.stderr.splitlines()

@@ -197,6 +197,7 @@ def test_every_job_of_the_table_sends_a_message_that_its_actor_takes(
     reconcile()
     found = [message for queue in broker.get_declared_queues() for message in queued(queue)]
     planned = dict.fromkeys(["incremental_documents", "stale_documents"], "precompute_documents")
+    planned["recommendation_model"] = "build_recommendation_model"
     names = {planned.get(each.name, each.name) for each in scheduler.JOBS}
     assert {actor for actor, _ in found} == names
     for actor, arguments in found:
