@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 import actors  # noqa: F401  # declares the broker that the routes send to
 from routes.api import (
+    books,
     cluster,
     dead_letters,
     document_versions,
@@ -45,6 +46,7 @@ OPERATIONS = (
     *events.OPERATIONS,
     *imports.OPERATIONS,
     *students.OPERATIONS,
+    *books.OPERATIONS,
     *runs.OPERATIONS,
     *document_versions.OPERATIONS,
     *documents.OPERATIONS,

@@ -19,7 +19,14 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
 
-from pydantic import NonNegativeInt, PositiveInt, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 from starlette.requests import Request
 
 from routes.http.problems import Problem, invalid
@@ -33,6 +40,9 @@ Choice = TypeVar("Choice", bound=StrEnum)
 QueryText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 NeededText = Annotated[QueryText, StringConstraints(min_length=1)]
 
+Level = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
+
+LEVEL: TypeAdapter[float] = TypeAdapter(Level)
 ID: TypeAdapter[str] = TypeAdapter(Id)
 QUERY_TEXT: TypeAdapter[str] = TypeAdapter(QueryText)
 # The largest number in a cursor, with room for a page beyond it in what Redis and Postgres take
@@ -244,6 +254,33 @@ def query_text(name: str, description: str, *, needed: bool = False) -> Paramete
         parse=parse,
         description=description,
         needed=needed,
+    )
+
+
+def query_level(name: str, description: str) -> Parameter[float | None]:
+    """Make a reading level in the query, in grades from 0 to 20; else 422."""
+
+    def parse(text: str | None) -> float | None:
+        try:
+            return None if text is None else LEVEL.validate_python(text)
+        except ValidationError as error:
+            raise invalid(error, name) from None
+
+    return Parameter(
+        name=name, place="query", schema=_schema(Level), parse=parse, description=description
+    )
+
+
+def query_flag(name: str, description: str) -> Parameter[bool | None]:
+    """Make a parameter that is `true` or `false` in the query; else 422."""
+
+    def parse(text: str | None) -> bool | None:
+        if text not in (None, "true", "false"):
+            raise refuse(name, "must be true or false")
+        return None if text is None else text == "true"
+
+    return Parameter(
+        name=name, place="query", schema=_schema(bool), parse=parse, description=description
     )
 
 

@@ -24,8 +24,8 @@ FACTS = {
     "difficulty_band": "high_school",
 }
 TEXT = (
-    "Emma. Jane Austen. Highbury. humor. village, matchmaking. A rich girl meddles."
-    " for high school readers."
+    "Emma. Jane Austen. Highbury. humor. village, matchmaking. village, matchmaking."
+    " A rich girl meddles. high school."
 )
 
 
@@ -102,7 +102,7 @@ def test_a_changed_book_is_embedded_anew_and_so_are_its_readers(
     assert (stale(BOOK), stale()) == ({"B1"}, {"S1"})
     before = len(embeddings_server.inputs)
     recompute_book("B1")
-    assert embeddings_server.inputs[before:] == ["Emma. village."]
+    assert embeddings_server.inputs[before:] == ["Emma. village. village."]
 
 
 def test_a_book_that_only_loans_have_named_has_nothing_to_embed() -> None:

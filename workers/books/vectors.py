@@ -21,13 +21,6 @@ STORE_EMBEDDING = query("books/vectors.store_embedding")
 MARK_OUTDATED = query("books/vectors.mark_outdated")
 
 SLICE = 5000
-BAND_WORDS = {
-    "beginner": "for beginning readers",
-    "early_elementary": "for early elementary readers",
-    "late_elementary": "for late elementary readers",
-    "middle_school": "for middle school readers",
-    "high_school": "for high school readers",
-}
 
 
 @dataclass(frozen=True)
@@ -48,18 +41,24 @@ class BookRow:
 def render_book(book: BookRow) -> str:
     """Write what is embedded of a book: what it is about, never what anyone thought of it.
 
+    Keywords stand twice: a local model takes the mean of all words, and names would outweigh what a
+    book is about. Of a hundred books found by meaning in the sample 82 fit then, and 75 without
+    (tests/books/searches_by_meaning.json).
+
     >>> render_book(BookRow("B1", "Emma", "Jane Austen", None, ["humor"], ["village"], None,
     ...                     "high_school", None))
-    'Emma. Jane Austen. humor. village. for high school readers.'
+    'Emma. Jane Austen. humor. village. village. high school.'
     """
+    keywords = ", ".join(book.keywords)
     parts = (
         book.title,
         book.author,
         book.series,
         ", ".join(book.genre),
-        ", ".join(book.keywords),
+        keywords,
+        keywords,
         book.description,
-        BAND_WORDS.get(book.difficulty_band or ""),
+        (book.difficulty_band or "").replace("_", " "),
     )
     return " ".join(part if part[-1] in ".?!" else f"{part}." for part in parts if part)
 

@@ -1,0 +1,38 @@
+-- name: count_fitting
+-- How many books fit a filter, as far as it matters whether they can be compared one by one.
+SELECT count(*) FROM (
+    SELECT FROM books b
+    WHERE fits(b.reading_level, b.genre_folded, b.language, b.copies_available, %(level_min)s::real,
+               %(level_max)s::real, fold_all(%(genres)s::text[]), %(tag)s::text, %(available)s::boolean)
+    LIMIT %(most)s
+) fitting;
+
+-- name: set_search
+-- For this transaction: how far a search looks around in the index, that it goes on in order when
+-- too much of what it finds is filtered out, and that an index's pages cost hardly more than a table's.
+SELECT set_config('hnsw.ef_search', %(ef_search)s::text, true),
+       set_config('hnsw.iterative_scan', 'strict_order', true),
+       set_config('random_page_cost', '1.1', true);
+
+-- name: nearest_indexed
+-- The nearest books by the index, which yields them in order until enough of them fit. Whether one
+-- fits is asked per book: a join would make the planner take all books first.
+SELECT e.book_id, (1 - (e.vec::halfvec({dimensions}) <=> %(vec)b::halfvec({dimensions})))::float8 AS likeness
+FROM book_embeddings e
+WHERE e.model = {model} AND e.dimensions = {dimensions} AND e.book_id <> %(but)s
+  AND coalesce((
+    SELECT fits(b.reading_level, b.genre_folded, b.language, b.copies_available, %(level_min)s::real,
+                %(level_max)s::real, fold_all(%(genres)s::text[]), %(tag)s::text, %(available)s::boolean)
+    FROM books b WHERE b.book_id = e.book_id), true)
+ORDER BY e.vec::halfvec({dimensions}) <=> %(vec)b::halfvec({dimensions})
+LIMIT %(most)s;
+
+-- name: nearest_compared
+-- The nearest books by comparing all that fit.
+SELECT e.book_id, (1 - (e.vec <=> %(vec)b::halfvec))::float8 AS likeness
+FROM book_embeddings e JOIN books b USING (book_id)
+WHERE e.model = %(model)s AND e.dimensions = %(dimensions)s AND e.book_id <> %(but)s
+  AND fits(b.reading_level, b.genre_folded, b.language, b.copies_available, %(level_min)s::real,
+           %(level_max)s::real, fold_all(%(genres)s::text[]), %(tag)s::text, %(available)s::boolean)
+ORDER BY e.vec <=> %(vec)b::halfvec, e.book_id
+LIMIT %(most)s;
