@@ -54,7 +54,7 @@ class Report:
 
     Means are over `readers`. `newcomers` had no loans before `at`: `newcomers_ndcg` is the blend's
     NDCG@10 for them. `unheard` loans were of books that nobody had borrowed: `unheard_recall` is
-    the share of them among the blend's first 20. `skipped` names baselines that are not installed.
+    the share of them among the blend's first 20. `skipped` names baselines that were not measured.
     """
 
     at: float

@@ -45,7 +45,7 @@ def quality_table(report: Report) -> Iterator[str]:
             f"{report.unheard:,} loans of books that nobody had borrowed: "
             f"recall@20 {report.unheard_recall:.4f}"
         )
-    yield from (f"not measured, not installed: {name}" for name in report.skipped)
+    yield from (f"not measured: {name}" for name in report.skipped)
 
 
 def _ends(interval: Interval) -> str:
