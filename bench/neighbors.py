@@ -2,7 +2,7 @@
 
 `python -m bench.neighbors [--students 10000 100000] [--dimensions 1536]` on the embedded stack.
 Beside Kinfold in the same run: the originals' design, and the exact NumPy limit. With
-SKETCH_SEARCH_MAX_STUDENTS=0 the larger population is searched by the index.
+ANN_SEARCH_MAX_STUDENTS=0 the larger population is searched by the index.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from workers.neighbors.check import check_neighbors
 from workers.neighbors.graph import NeighborGraph
 from workers.neighbors.hnsw_index import index_vectors
 from workers.neighbors.search import compare, nearest, search_around
-from workers.neighbors.strategy import Search, how_to_search
+from workers.neighbors.strategy import Search, choose_search
 from workers.neighbors.update import load_graph, update_neighbors
 
 CHURN = 0.1
@@ -183,7 +183,7 @@ def update_alone(population: Population) -> tuple[float, float, float]:
 def search_latency(population: Population) -> list[Figure]:
     """Milliseconds of a search for one student, as a worker searches among so many."""
     with connection() as conn:
-        search = how_to_search(conn)
+        search = choose_search(conn)
         graph = NeighborGraph(conn, search)
         times = []
         for row in population.choose(200):

@@ -21,15 +21,15 @@ DELETE FROM graph_changes WHERE written_at < now() - make_interval(secs => %(sec
 SELECT coalesce(max(seq), 0) FROM graph_changes;
 
 -- name: limit_wait
--- For the transaction that waits for its turn.
+-- For the transaction that waits for the updater lock.
 SELECT set_config('lock_timeout', %(milliseconds)s::text, true);
 
--- name: take_turn
+-- name: take_updater_lock
 -- Become the one process that updates neighbours; held across transactions, but not by a process
--- that has stalled: the server ends a session that says nothing for so long, and the turn with it.
+-- that has stalled: the server ends a session that says nothing for so long, and the lock with it.
 SELECT pg_advisory_lock(hashtext('kinfold.neighbors')),
        set_config('idle_session_timeout', %(milliseconds)s::text, false);
 
--- name: end_turn
+-- name: release_updater_lock
 -- Let another process update neighbours; the session may be idle again.
 SELECT pg_advisory_unlock(hashtext('kinfold.neighbors')), set_config('idle_session_timeout', '0', false);

@@ -23,7 +23,7 @@ from workers.core.stores import connect, connection, transaction
 from workers.core.vocabulary import HASHING_MODEL
 from workers.jobs.runs import RunKind, cancel_run, create_run, find_waiting, leased_run, read_run
 from workers.neighbors import update
-from workers.neighbors.changes import prune_changes, turn
+from workers.neighbors.changes import prune_changes, updater_lock
 from workers.neighbors.check import check_neighbors
 from workers.neighbors.rebuild import rebuild_neighbors
 
@@ -168,22 +168,24 @@ def test_after_an_exception_the_copy_is_not_trusted(
     assert_graph_is_exact(vectors)
 
 
-def test_one_process_has_the_turn(stores: None) -> None:
+def test_one_process_has_the_updater_lock(stores: None) -> None:
     with connect() as first, connect() as second:
-        with turn(first) as ours, turn(second) as theirs:
+        with updater_lock(first) as ours, updater_lock(second) as theirs:
             assert (ours, theirs) == (True, False)
-        with turn(second) as theirs:
+        with updater_lock(second) as theirs:
             assert theirs
 
 
-def test_a_stalled_process_loses_the_turn(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.neighbors.changes.TURN_IDLE_MS", 200)
+def test_a_stalled_process_loses_the_updater_lock(
+    stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.neighbors.changes.LOCK_IDLE_MS", 200)
     with connect() as stalled, connect() as other:
         stalled.execute("SELECT 1")
-        held = turn(stalled)
+        held = updater_lock(stalled)
         assert held.__enter__()
         for _ in range(20):
-            with turn(other) as ours:
+            with updater_lock(other) as ours:
                 if ours:
                     break
         assert ours

@@ -19,7 +19,7 @@ from workers.core.errors import RunActiveError, RunStoppedError
 from workers.core.settings import settings
 from workers.core.stores import connection
 from workers.jobs.runs import RunKind, cancel_run, create_run, find_waiting, read_run
-from workers.neighbors.blocked_knn import best_of_blocks
+from workers.neighbors.blocked_knn import blocked_knn
 from workers.neighbors.rebuild import rebuild_neighbors
 from workers.neighbors.update import forget_graph
 
@@ -59,7 +59,7 @@ def edges() -> set[tuple[str, str, float, str]]:
 def test_blocks_of_any_size_find_everyones_nearest(first: int, held_rows: int) -> None:
     rows = clustered(np.random.default_rng(6), 130, 24)
     found = {}
-    for _, start, end, members, sims in best_of_blocks(
+    for _, start, end, members, sims in blocked_knn(
         lambda low, high: rows[low:high], 130, 6, 0.05, held_rows=held_rows, first=first
     ):
         for row, near, near_sims in zip(range(start, end), members, sims, strict=True):

@@ -10,8 +10,8 @@ from tests.library import rows
 from workers.core.settings import settings
 from workers.core.stores import connect, connection, transaction
 from workers.neighbors.hnsw_index import index_is_ready, index_vectors
-from workers.neighbors.search import SEARCH_INDEX
-from workers.neighbors.strategy import Search, how_to_search
+from workers.neighbors.hnsw_search import SEARCH_INDEX
+from workers.neighbors.strategy import Search, choose_search
 
 ROWS = 20_000
 UPDATES = 30_000
@@ -46,7 +46,7 @@ def test_at_20000_rows_the_search_uses_the_index(
 ) -> None:
     monkeypatch.setenv("EMBEDDING_DIMENSIONS", "32")
     monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
-    monkeypatch.setenv("SKETCH_SEARCH_MAX_STUDENTS", str(ROWS - 1))
+    monkeypatch.setenv("ANN_SEARCH_MAX_STUDENTS", str(ROWS - 1))
     settings.cache_clear()
     fill(ROWS, 32)
     with connect() as conn:
@@ -73,25 +73,25 @@ def test_a_small_population_gets_no_index(stores: None) -> None:
         assert not index_is_ready(conn)
 
 
-def test_a_population_that_has_no_index_yet_is_searched_by_sketches(
+def test_a_population_that_has_no_index_yet_is_searched_by_the_index_of_workers(
     stores: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "1")
-    monkeypatch.setenv("SKETCH_SEARCH_MAX_STUDENTS", "2")
+    monkeypatch.setenv("ANN_SEARCH_MAX_STUDENTS", "2")
     settings.cache_clear()
     found = []
     with connect() as conn:
         for student_id in ("S1", "S2", "S3"):
             store_vectors({student_id: np.ones(256, np.float32)})
-            found.append(how_to_search(conn))
+            found.append(choose_search(conn))
         index_vectors(conn)
-        found.append(how_to_search(conn))
-    assert found == [Search.exact, Search.sketched, Search.sketched, Search.indexed]
+        found.append(choose_search(conn))
+    assert found == [Search.exact, Search.ivf, Search.ivf, Search.hnsw]
 
 
 def test_a_killed_build_is_made_good(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
-    monkeypatch.setenv("SKETCH_SEARCH_MAX_STUDENTS", "0")
+    monkeypatch.setenv("ANN_SEARCH_MAX_STUDENTS", "0")
     settings.cache_clear()
     store_vectors({"S1": np.ones(256, np.float32)})
     with connect() as conn:
@@ -155,7 +155,7 @@ def test_updates_vacuum_edges_and_vectors_unless_these_are_indexed(
     store_vectors(dict(zip(ids, clustered(rng, len(ids), 256), strict=True)))
     if indexed:
         monkeypatch.setenv("EXACT_SEARCH_MAX_STUDENTS", "0")
-        monkeypatch.setenv("SKETCH_SEARCH_MAX_STUDENTS", "0")
+        monkeypatch.setenv("ANN_SEARCH_MAX_STUDENTS", "0")
         settings.cache_clear()
         with connect() as conn:
             assert index_vectors(conn)

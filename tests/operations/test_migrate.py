@@ -160,7 +160,7 @@ def test_processes_that_start_at_once_build_one_index(
     store_vectors(conn, 40)
     conn.close()  # it holds the lock
     outputs = release_processes(
-        empty_url, 2, EXACT_SEARCH_MAX_STUDENTS="0", SKETCH_SEARCH_MAX_STUDENTS="39"
+        empty_url, 2, EXACT_SEARCH_MAX_STUDENTS="0", ANN_SEARCH_MAX_STUDENTS="39"
     )
     assert "".join(outputs).count("vector_index_built") == 1
     with psycopg.connect(empty_url) as after:
@@ -172,7 +172,7 @@ def test_an_index_whose_build_was_killed_is_built_again(
 ) -> None:
     migrate(conn)
     store_vectors(conn, 40)
-    configure(EXACT_SEARCH_MAX_STUDENTS=0, SKETCH_SEARCH_MAX_STUDENTS=39)
+    configure(EXACT_SEARCH_MAX_STUDENTS=0, ANN_SEARCH_MAX_STUDENTS=39)
     assert index_vectors(conn) is True
     assert index_vectors(conn) is False
     conn.execute(

@@ -136,9 +136,9 @@ class Settings(
         }
 
     @property
-    def most_without_index(self) -> int:
+    def max_students_without_hnsw(self) -> int:
         """Up to how many students workers search neighbours in their own memory."""
-        return max(self.exact_search_max_students, self.sketch_search_max_students)
+        return max(self.exact_search_max_students, self.ann_search_max_students)
 
     @property
     def least_similarity(self) -> float:

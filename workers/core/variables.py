@@ -113,11 +113,11 @@ class NeighborVariables(BaseSettings):
         ge=0,
         description="up to this many students a worker keeps their vectors, and searches exactly",
     )
-    sketch_search_max_students: int = Field(
+    ann_search_max_students: int = Field(
         200_000,
         ge=0,
-        description="up to this many it keeps sketches, half a kilobyte each; beyond that there is"
-        " an HNSW index, once it has been built",
+        description="up to this many it keeps a FAISS index, half a kilobyte each; beyond that"
+        " there is an HNSW index, once it has been built",
     )
     rebuild_block_rows: int = Field(
         8192,

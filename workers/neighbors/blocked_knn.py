@@ -19,7 +19,7 @@ ReadRows = Callable[[int, int], Vectors]
 PIECES = 4
 
 
-def best_of_blocks(
+def blocked_knn(
     read_rows: ReadRows,
     count: int,
     depth: int,

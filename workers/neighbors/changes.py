@@ -1,4 +1,4 @@
-"""Writers of the neighbour graph take turns, and tell the other workers what they did."""
+"""Let one writer at a time at the neighbour graph, and tell the other workers what it did."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ READ_CHANGES = query("neighbors/changes.read_changes")
 RECORD_CHANGE = query("neighbors/changes.record_change")
 PRUNE_CHANGES = query("neighbors/changes.prune_changes")
 LIMIT_WAIT = query("neighbors/changes.limit_wait")
-TAKE_TURN = query("neighbors/changes.take_turn")
-END_TURN = query("neighbors/changes.end_turn")
+TAKE_UPDATER_LOCK = query("neighbors/changes.take_updater_lock")
+RELEASE_UPDATER_LOCK = query("neighbors/changes.release_updater_lock")
 
-TURN_WAIT_MS = 1000
-# Longer than a turn, which a working process ends in time.
-TURN_IDLE_MS = 60_000
+LOCK_WAIT_MS = 1000
+# Longer than a working process is ever silent while it has the lock.
+LOCK_IDLE_MS = 60_000
 
 CHANGES_KEPT_S = 3600.0
 
@@ -38,28 +38,28 @@ class Change:
 
 
 @contextmanager
-def turn(conn: psycopg.Connection) -> Iterator[bool]:
+def updater_lock(conn: psycopg.Connection) -> Iterator[bool]:
     """Be the one process that updates neighbours inside the block, across transactions.
 
-    Two processes that take turns batch by batch would spend their time following each other. So
-    the one whose turn it is works until nothing is due. A process that does not get the turn
-    within a second may leave: whoever has it looks for due keys again before ending it, and will
+    Two processes that alternate batch by batch would spend their time following each other. So
+    the one that has the lock works until nothing is due. A process that does not get the lock
+    within a second may leave: whoever has it looks for due keys again before releasing it, and will
     find what was committed before the wait.
 
     Yields:
-        Whether it is our turn.
+        Whether the lock is ours.
     """
     try:
         with conn.transaction():
-            conn.execute(LIMIT_WAIT, {"milliseconds": TURN_WAIT_MS})
-            conn.execute(TAKE_TURN, {"milliseconds": TURN_IDLE_MS})
+            conn.execute(LIMIT_WAIT, {"milliseconds": LOCK_WAIT_MS})
+            conn.execute(TAKE_UPDATER_LOCK, {"milliseconds": LOCK_IDLE_MS})
     except LockNotAvailable:
         yield False
         return
     try:
         yield True
     finally:
-        conn.execute(END_TURN)
+        conn.execute(RELEASE_UPDATER_LOCK)
 
 
 def lock_graph(conn: psycopg.Connection) -> None:

@@ -34,7 +34,7 @@ def write_edges(
     def events(edges: Edges) -> list[UUID | None]:
         return [
             causes.get(b) or causes.get(a)
-            for a, b in zip(edges.a.tolist(), edges.b.tolist(), strict=True)
+            for a, b in zip(edges.owner.tolist(), edges.member.tolist(), strict=True)
         ]
 
     conn.execute(WRITE_SETTINGS)
@@ -42,15 +42,15 @@ def write_edges(
     if len(deleted):
         conn.execute(
             DELETE_EDGES,
-            {"a": names(deleted.a), "b": names(deleted.b)},
+            {"a": names(deleted.owner), "b": names(deleted.member)},
             prepare=True,
         )
     if len(corrected):
         conn.execute(
             UPDATE_EDGES,
             {
-                "a": names(corrected.a),
-                "b": names(corrected.b),
+                "a": names(corrected.owner),
+                "b": names(corrected.member),
                 "sim": corrected.sim.tolist(),
                 "last_event": events(corrected),
             },
@@ -60,8 +60,8 @@ def write_edges(
         with conn.cursor().copy(COPY_EDGES) as copy:
             copy.set_types(["text", "text", "float4", "uuid"])
             for row in zip(
-                names(inserted.a),
-                names(inserted.b),
+                names(inserted.owner),
+                names(inserted.member),
                 inserted.sim.tolist(),
                 events(inserted),
                 strict=True,

@@ -1,8 +1,8 @@
 """This process's copy of the neighbour graph, kept current with what other workers commit.
 
 Students get indexes; lists are two arrays of (capacity, depth). With exact search the copy also
-holds every vector, scaled to length 1, as one matrix: 61 MB for 10,000 students x 1,536. With
-sketches it holds those: 51 MB for 100,000 students.
+holds every vector, scaled to length 1, as one matrix: 61 MB for 10,000 students x 1,536. Among more
+it holds a FAISS index of them: 51 MB for 100,000 students, and as much again for what is around it.
 """
 
 import time
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from workers.core.queries import query
 from workers.core.settings import settings
+from workers.neighbors.candidates import Stretch, measure_stretch
 from workers.neighbors.changes import CHANGES_KEPT_S, newest_change, read_changes, record_change
-from workers.neighbors.sketches import Sketches
+from workers.neighbors.faiss_index import TRAINING_VECTORS, VectorIndex
 from workers.neighbors.strategy import Search
 from workers.neighbors.topk_lists import Edges, Indexes, Similarities, floors, rank
 
@@ -29,15 +30,16 @@ DELETE_STRAYS = query("neighbors/graph.delete_strays")
 # A copy that has not followed for half of that is loaded anew: changes it needs may be gone.
 FOLLOWS_FOR_S = CHANGES_KEPT_S / 2
 LOAD_BLOCK = 500
-# Students whose vectors sketches are fitted to.
-SAMPLE = 8000
-
+# An index is trained anew once everyone has been put in so many times, by then somewhere else.
+MOVED = 10
+# And before it could be measured how far off it is, because there were no lists when it was loaded.
+MOVED_UNMEASURED = 2
 Vectors = NDArray[np.float32]
 Row = tuple[str, str, float]
 
 
 class NeighborGraph:
-    """Students by index, their lists, and with exact search their vectors, or their sketches."""
+    """Students by index, their lists, and their vectors as the search needs them."""
 
     def __init__(self, conn: psycopg.Connection, search: Search) -> None:
         """Load everything; changes that commit meanwhile are followed by the next `sync`."""
@@ -50,22 +52,26 @@ class NeighborGraph:
         # The similarity from which somebody belongs in a list.
         self.entries: Similarities = np.empty(0, np.float32)
         self.vectors: Vectors = np.empty((0, 0), np.float32)
-        self.sketches: Sketches | None = None
+        self.ivf: VectorIndex | None = None
+        # How far off that is; None until there are lists to measure it by.
+        self.stretch: Stretch | None = None
         self.moved = 0  # by the last batch
         self.seq = newest_change(conn)
         self.mixed_models = has_other_models(conn)
         self._followed_at = time.monotonic()
         ids = read_ids(conn)
         self.add(ids)
-        if search is Search.sketched:
-            self.sketches = Sketches(_sample(conn, ids), len(ids))
+        if search is Search.ivf:
+            dimensions = settings().embedding_dimensions
+            self.ivf = VectorIndex(_sample(conn, ids), dimensions, population=len(ids))
         for start in range(0, len(ids), LOAD_BLOCK):
             block = ids[start : start + LOAD_BLOCK]
-            if search is not Search.indexed:
+            if search is not Search.hnsw:
                 self._set_vectors(read_vectors(conn, block))
             self._set_lists(block, read_lists(conn, block))
-        if self.sketches:
-            self.sketches.calibrate(self.members[: self.size], self.sims[: self.size])
+        if self.ivf is not None:
+            lists = self.members[: self.size], self.sims[: self.size]
+            self.stretch = measure_stretch(self.ivf, *lists)
 
     @property
     def size(self) -> int:
@@ -74,9 +80,16 @@ class NeighborGraph:
 
     @property
     def outdated(self) -> bool:
-        """Whether changes that this copy has not seen may have been pruned, or its sketches are."""
+        """Whether it has to be loaded anew.
+
+        Changes that it has not seen may have been pruned, or its index was trained for a population
+        that has grown or moved since, or before there were lists.
+        """
         lost = time.monotonic() - self._followed_at > FOLLOWS_FOR_S
-        return lost or (self.sketches is not None and self.sketches.outdated)
+        if self.ivf is None:
+            return lost
+        unmeasured = self.stretch is None and self.ivf.moved > MOVED_UNMEASURED
+        return lost or unmeasured or self.ivf.outgrown or self.ivf.moved > MOVED
 
     def add(self, ids: Iterable[str]) -> None:
         """Give new students indexes and empty lists."""
@@ -126,8 +139,8 @@ class NeighborGraph:
     def blank(self, ids: Iterable[str]) -> Indexes:
         """Make known students similar to nobody, as a vector of zeros is; returns their indexes."""
         rows = np.array([self.index[student_id] for student_id in ids], np.int32)
-        if self.sketches:
-            self.sketches.blank(rows, len(self.members))
+        if self.ivf is not None:
+            self.ivf.remove(rows)
         elif self.search is Search.exact and len(rows):
             self._grow_vectors(0)
             self.vectors[rows] = 0
@@ -166,12 +179,12 @@ class NeighborGraph:
         self.blank((ids & self.index.keys()) - vectors.keys())
 
     def _set_vectors(self, vectors: Mapping[str, Vectors]) -> None:
-        if not vectors or self.search is Search.indexed:
+        if not vectors or self.search is Search.hnsw:
             return
         block = np.stack(list(vectors.values()))
         rows = np.array([self.index[student_id] for student_id in vectors], np.int32)
-        if self.sketches:
-            self.sketches.set(rows, block, len(self.members))
+        if self.ivf is not None:
+            self.ivf.put(rows, block)
         else:
             self._grow_vectors(block.shape[1])
             self.vectors[rows] = block
@@ -221,7 +234,7 @@ def read_lists(conn: psycopg.Connection, ids: Sequence[str]) -> list[Row]:
 
 
 def _sample(conn: psycopg.Connection, ids: Sequence[str]) -> Iterator[Vectors]:
-    chosen = np.random.default_rng(0).permutation(len(ids))[:SAMPLE]
+    chosen = np.random.default_rng(0).permutation(len(ids))[:TRAINING_VECTORS]
     for start in range(0, len(chosen), LOAD_BLOCK):
         vectors = read_vectors(conn, [ids[i] for i in chosen[start : start + LOAD_BLOCK]])
         if vectors:
@@ -229,7 +242,7 @@ def _sample(conn: psycopg.Connection, ids: Sequence[str]) -> Iterator[Vectors]:
 
 
 def read_vectors(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, Vectors]:
-    """Vectors of the current model, scaled to length 1; students without one are left out."""
+    """Read vectors of the current model, scaled to length 1; students without one are left out."""
     if not ids:
         return {}
     asked = {"ids": list(ids), **model_parameters()}
@@ -237,8 +250,11 @@ def read_vectors(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, Vect
     if not rows:
         return {}
     vectors = np.stack([stored.to_numpy() for _, stored in rows]).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return {student_id: vector for (student_id, _), vector in zip(rows, vectors, strict=True)}
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # A vector of zeros has no direction, so it is similar to nobody.
+    vectors /= np.where(lengths > 0, lengths, 1)
+    named = zip((student_id for student_id, _ in rows), vectors, lengths, strict=True)
+    return {student_id: vector for student_id, vector, length in named if length > 0}
 
 
 def model_parameters() -> dict[str, object]:

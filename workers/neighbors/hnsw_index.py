@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 def index_vectors(conn: psycopg.Connection) -> bool:
-    """Build the index if the population has outgrown sketches and there is none.
+    """Build the index if the population has outgrown what workers search themselves.
 
     Below that it would only make every update slower.
 
@@ -35,7 +35,7 @@ def index_vectors(conn: psycopg.Connection) -> bool:
         Whether an index was built.
     """
     model, dimensions = settings().model, settings().embedding_dimensions
-    if count_vectors(conn) <= settings().most_without_index or index_is_ready(conn):
+    if count_vectors(conn) <= settings().max_students_without_hnsw or index_is_ready(conn):
         return False
     name = _index_name()
     parts = {

@@ -25,7 +25,7 @@ from workers.core.stores import close_stores, connection, open_stores, transacti
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind, RunLease, create_run, leased_run, read_run
 from workers.ledger.freshness import mark_stale, resend_stale
-from workers.neighbors.blocked_knn import best_of_blocks
+from workers.neighbors.blocked_knn import blocked_knn
 from workers.neighbors.changes import (
     lock_graph,
     newest_change,
@@ -39,7 +39,7 @@ from workers.neighbors.graph import (
     read_lists,
     read_vectors,
 )
-from workers.neighbors.search import clamp
+from workers.neighbors.pair_similarity import clamp
 from workers.neighbors.topk_lists import Edges, Indexes, Similarities, compare_lists, rank
 
 LOG_REBUILD = query("neighbors/rebuild.log_rebuild")
@@ -110,7 +110,7 @@ def _rebuild(lease: RunLease, on_progress: Callable[[UUID], None]) -> None:
     depth = settings().max_neighbors + settings().neighbor_slack
     progress_from = first / count if count else 0.0
     done = first
-    blocks = best_of_blocks(
+    blocks = blocked_knn(
         _reader(rebuild),
         count,
         depth,
@@ -168,7 +168,7 @@ def _write_lists(rebuild: _Rebuild, owners: Indexes, members: Indexes, sims: Sim
         again = (rebuild.to_raise | set(_names(rebuild, owners[unsure]))) - rebuild.removed
         mark_stale(conn, Kind.student_neighbors, dict.fromkeys(again, rebuild.run_id))
         rebuild.to_raise = set()
-        longest = max(depth, int(np.bincount(stored.a).max(initial=0)))
+        longest = max(depth, int(np.bincount(stored.owner).max(initial=0)))
         old_members, old_sims = rank(stored, len(owners), longest)
         padding = ((0, 0), (0, longest - depth))
         difference = compare_lists(
@@ -182,7 +182,7 @@ def _write_lists(rebuild: _Rebuild, owners: Indexes, members: Indexes, sims: Sim
         write_edges(conn, rebuild.ids, difference, dict.fromkeys(owners.tolist(), rebuild.run_id))
         edges = difference.deleted.join(difference.corrected).join(difference.inserted)
         if len(edges):
-            changed = _names(rebuild, np.unique(edges.a))
+            changed = _names(rebuild, np.unique(edges.owner))
             rebuild.seq = record_change(conn, changed=changed)
 
 
@@ -197,7 +197,7 @@ def _without_away(
     last = np.where(members[:, -1] >= 0, sims[:, -1], -np.inf)
     rows, places = np.nonzero((members >= 0) & ~is_away[members])
     computed = Edges(rows.astype(np.int32), members[rows, places], clamp(sims[rows, places]))
-    placed = stored.where(is_away[stored.b] & (stored.sim >= last[stored.a]))
+    placed = stored.where(is_away[stored.member] & (stored.sim >= last[stored.owner]))
     return rank(computed.join(placed), len(members), depth)
 
 

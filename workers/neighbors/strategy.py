@@ -1,4 +1,4 @@
-"""Which of three ways a worker looks for neighbours in, by the population."""
+"""Choose how a worker searches for neighbours, by the population."""
 
 from enum import StrEnum
 
@@ -11,25 +11,25 @@ from workers.neighbors.hnsw_index import count_vectors, index_is_ready
 class Search(StrEnum):
     """How a worker finds who is near."""
 
-    exact = "exact"  # everyone's vector is in its memory
-    sketched = "sketched"  # everyone's sketch is, and Postgres compares
-    indexed = "indexed"  # Postgres looks into its index
+    exact = "exact"  # one matrix product with everyone's vector, which it holds
+    ivf = "ivf"  # candidates by the FAISS index that it holds; Postgres compares them
+    hnsw = "hnsw"  # Postgres looks into its index
 
 
-def how_to_search(conn: psycopg.Connection) -> Search:
-    """Beyond what sketches are for they serve until there is an index."""
+def choose_search(conn: psycopg.Connection) -> Search:
+    """Choose by the population; until Postgres has its index, the worker's own serves any."""
     population = count_vectors(conn)
-    if population <= most_students(Search.exact):
+    if population <= max_students(Search.exact):
         return Search.exact
-    if population <= most_students(Search.sketched) or not index_is_ready(conn):
-        return Search.sketched
-    return Search.indexed
+    if population <= max_students(Search.ivf) or not index_is_ready(conn):
+        return Search.ivf
+    return Search.hnsw
 
 
-def most_students(search: Search) -> float:
-    """Up to how many students they are searched so."""
+def max_students(search: Search) -> float:
+    """Up to how many students a worker searches so."""
     return {
         Search.exact: settings().exact_search_max_students,
-        Search.sketched: settings().most_without_index,
-        Search.indexed: float("inf"),
+        Search.ivf: settings().max_students_without_hnsw,
+        Search.hnsw: float("inf"),
     }[search]

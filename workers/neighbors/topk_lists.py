@@ -21,8 +21,8 @@ Similarities = NDArray[np.float32]
 class Edges:
     """Edges as three parallel arrays: list owner, member, similarity."""
 
-    a: Indexes
-    b: Indexes
+    owner: Indexes
+    member: Indexes
     sim: Similarities
 
     @classmethod
@@ -31,29 +31,31 @@ class Edges:
         return cls(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
     def __len__(self) -> int:
-        return len(self.a)
+        return len(self.owner)
 
     def where(self, keep: NDArray[np.bool_]) -> "Edges":
         """The edges that `keep` marks."""
-        return Edges(self.a[keep], self.b[keep], self.sim[keep])
+        return Edges(self.owner[keep], self.member[keep], self.sim[keep])
 
     def join(self, other: "Edges") -> "Edges":
         """These edges and then the others."""
         return Edges(
-            np.concatenate([self.a, other.a]),
-            np.concatenate([self.b, other.b]),
+            np.concatenate([self.owner, other.owner]),
+            np.concatenate([self.member, other.member]),
             np.concatenate([self.sim, other.sim]),
         )
 
     def fill(self, other: "Edges") -> "Edges":
         """These edges, and those of the others whose pair is not among them."""
         return self.join(
-            other.where(~among(pair_keys(other.a, other.b), pair_keys(self.a, self.b)))
+            other.where(
+                ~among(pair_keys(other.owner, other.member), pair_keys(self.owner, self.member))
+            )
         )
 
     def reversed(self) -> "Edges":
         """The same pairs from the other end."""
-        return Edges(self.b, self.a, self.sim)
+        return Edges(self.member, self.owner, self.sim)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def repair_lists(
     Args:
         members, sims: the touched lists as they are, shape (n, depth).
         moved: by student index, who has moved.
-        offers: moved students with their new similarity; `a` is the row in `members`. At most
+        offers: moved students with their new similarity; `owner` is the row in `members`. At most
             one offer for a pair.
 
     Returns:
@@ -109,9 +111,9 @@ def repair_lists(
     floor = floors(sims, least=least, threshold=threshold)
     stays = occupied & ~moved[members]
     stay_rows, stay_places = np.nonzero(stays)
-    accepted = offers.where(offers.sim >= floor[offers.a])
-    rows = np.concatenate([stay_rows.astype(np.int32), accepted.a])
-    b = np.concatenate([members[stay_rows, stay_places], accepted.b])
+    accepted = offers.where(offers.sim >= floor[offers.owner])
+    rows = np.concatenate([stay_rows.astype(np.int32), accepted.owner])
+    b = np.concatenate([members[stay_rows, stay_places], accepted.member])
     sim = np.concatenate([sims[stay_rows, stay_places], accepted.sim])
     new_members, new_sims = rank(Edges(rows, b, sim), count, depth)
     short = was_full & ((new_members >= 0).sum(axis=1) < least)
@@ -121,14 +123,14 @@ def repair_lists(
 def rank(edges: Edges, count: int, depth: int) -> tuple[Indexes, Similarities]:
     """The best `depth` edges of each owner 0..count-1 as lists."""
     # One key for owner and similarity, which is in [-1, 1]: a third of the time of a sort by both.
-    order = np.argsort(edges.a * 4.0 - edges.sim)
-    a = edges.a[order]
+    order = np.argsort(edges.owner * 4.0 - edges.sim)
+    a = edges.owner[order]
     starts = np.searchsorted(a, np.arange(count))
     places = np.arange(len(a)) - starts[a]
     fits = places < depth
     members = np.full((count, depth), -1, np.int32)
     sims = np.full((count, depth), -np.inf, np.float32)
-    members[a[fits], places[fits]] = edges.b[order][fits]
+    members[a[fits], places[fits]] = edges.member[order][fits]
     sims[a[fits], places[fits]] = edges.sim[order][fits]
     return members, sims
 
@@ -154,7 +156,10 @@ def compare_lists(
         old, new: members and similarities, shape (len(owners), depth).
     """
     before, after = _in_order(owners, *old), _in_order(owners, *new)
-    before_keys, after_keys = pair_keys(before.a, before.b), pair_keys(after.a, after.b)
+    before_keys, after_keys = (
+        pair_keys(before.owner, before.member),
+        pair_keys(after.owner, after.member),
+    )
     place = np.searchsorted(before_keys, after_keys)
     place_in_range = np.minimum(place, max(len(before_keys) - 1, 0))
     known = (
@@ -193,5 +198,5 @@ def among(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool
 def _in_order(owners: Indexes, members: Indexes, sims: Similarities) -> Edges:
     """The occupied places as edges, ordered by owner and member."""
     edges = occupied(owners, members, sims)
-    order = np.argsort(pair_keys(edges.a, edges.b))
-    return Edges(edges.a[order], edges.b[order], edges.sim[order])
+    order = np.argsort(pair_keys(edges.owner, edges.member))
+    return Edges(edges.owner[order], edges.member[order], edges.sim[order])

@@ -1,7 +1,7 @@
 """Neighbour lists after students moved: their own lists, and both directions of every edge.
 
 One worker writes the graph at a time, so batches take effect one after the other and cannot
-deadlock; the expensive comparison runs before the turn, and is corrected for what others did until
+deadlock; the expensive comparison runs before the lock, and is corrected for what others did until
 then. When every batch is through, the graph equals one computed from scratch: of two students that
 moved, the batch that came later has seen both.
 """
@@ -24,7 +24,7 @@ from workers.core.vocabulary import Kind
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
 from workers.ledger.freshness import Batch, Notification
-from workers.neighbors.changes import lock_graph, record_change, turn
+from workers.neighbors.changes import lock_graph, record_change, updater_lock
 from workers.neighbors.edges import write_edges
 from workers.neighbors.graph import (
     NeighborGraph,
@@ -40,12 +40,12 @@ from workers.neighbors.search import (
     compare_again,
     find_around,
     find_exact,
-    holders,
+    lists_holding,
     nearest,
     refill_around,
     search_around,
 )
-from workers.neighbors.strategy import Search, how_to_search, most_students
+from workers.neighbors.strategy import Search, choose_search, max_students
 from workers.neighbors.topk_lists import (
     Difference,
     Edges,
@@ -61,7 +61,7 @@ from workers.neighbors.vacuum import VacuumClock
 log = structlog.get_logger()
 
 # A worker that is asked to stop has twenty seconds.
-TURN_S = 10.0
+LOCK_HELD_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -91,21 +91,21 @@ def update_neighbors(key: str) -> list[Notification]:
     """Bring the graph up to date with `key` and other students that moved, until none is left.
 
     Returns:
-        Messages to send: more to do after `TURN_S` seconds. Nothing when another thread or
+        Messages to send: more to do after `LOCK_HELD_S` seconds. Nothing when another thread or
         process is about to do it.
     """
     if not _Copy.places.acquire(blocking=False):
         # The thread that waits has not looked for due keys yet: it will find this one.
         return []
     try:
-        with _Copy.lock, connection() as conn, turn(conn) as ours:
+        with _Copy.lock, connection() as conn, updater_lock(conn) as ours:
             return _work_until_done(conn, key) if ours else []
     finally:
         _Copy.places.release()
 
 
 def _work_until_done(conn: psycopg.Connection, key: str) -> list[Notification]:
-    ends_at = time.monotonic() + TURN_S
+    ends_at = time.monotonic() + LOCK_HELD_S
     notifications: list[Notification] = []
     while time.monotonic() < ends_at:
         found = attempt(Kind.student_neighbors, key, update_batch)
@@ -145,7 +145,7 @@ def _update(batch: Batch) -> Outcome:
     # Without a vector of the current model: out of every list, and no list of its own.
     gone = [key for key in batch.claims if key not in vectors and key in graph.index]
     moved = np.concatenate([graph.move(vectors), graph.blank(gone)])
-    # The expensive part, before the turn to write.
+    # The expensive part, before the lock to write.
     seen = compare(graph, moved) if graph.search is Search.exact else search_around(graph, moved)
     with transaction() as conn:
         lock_graph(conn)
@@ -154,10 +154,10 @@ def _update(batch: Batch) -> Outcome:
         if graph.mixed_models:
             graph.delete_lists(conn, ours)
         moved, seen = _keep_ours(graph, ours, moved, seen)
-        held = holders(graph, moved)
+        held = lists_holding(graph, moved)
         if isinstance(seen, Edges):
             # Whoever moved, came or went since the search is looked at again.
-            seen = seen.where(~np.isin(seen.b, touched))
+            seen = seen.where(~np.isin(seen.member, touched))
             found = find_around(conn, graph, moved, held, seen, touched)
         else:
             found = find_exact(graph, moved, compare_again(graph, moved, seen, touched))
@@ -183,17 +183,17 @@ def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
         except LostChangeError as error:
             log.warning("graph_copy_lost", seq=error.seq)
         else:
-            outgrown = graph.size > most_students(graph.search) and (
+            outgrown = graph.size > max_students(graph.search) and (
                 graph.search is Search.exact or index_is_ready(conn)
             )
-            if not outgrown or how_to_search(conn) is graph.search:
+            if not outgrown or choose_search(conn) is graph.search:
                 return graph
     if has_other_models(conn):
         with conn.transaction():
             lock_graph(conn)
             delete_strays(conn)
     graph = _Copy.graph = None  # or there would be two of them for a while
-    _Copy.graph = NeighborGraph(conn, how_to_search(conn))
+    _Copy.graph = NeighborGraph(conn, choose_search(conn))
     return _Copy.graph
 
 
@@ -206,7 +206,7 @@ def _keep_ours(
     """Leave out students whose lease went to another worker, or who have been deleted."""
     keep = np.isin(moved, [graph.index[key] for key in ours if key in graph.index])
     kept = moved[keep]
-    return kept, seen.where(np.isin(seen.a, kept)) if isinstance(seen, Edges) else seen[keep]
+    return kept, seen.where(np.isin(seen.owner, kept)) if isinstance(seen, Edges) else seen[keep]
 
 
 def _new_lists(
@@ -216,7 +216,7 @@ def _new_lists(
     depth = graph.depth
     is_moved = np.zeros(graph.size, bool)
     is_moved[moved] = True
-    others = np.union1d(found.offers.a, held.owners).astype(np.int32)
+    others = np.union1d(found.offers.owner, held.owners).astype(np.int32)
     repaired = repair_lists(
         graph.members[others],
         graph.sims[others],
@@ -252,7 +252,7 @@ def _new_lists(
 
 def _by_row(edges: Edges, owners: Indexes) -> Edges:
     """Edges whose owners are positions in the sorted `owners`."""
-    return Edges(np.searchsorted(owners, edges.a).astype(np.int32), edges.b, edges.sim)
+    return Edges(np.searchsorted(owners, edges.owner).astype(np.int32), edges.member, edges.sim)
 
 
 def _causes(
