@@ -111,8 +111,8 @@ def read_movielens(wheel: Path) -> MovieLens:
         films = {film: (title, genres.split()) for film, title, _, genres in _rows(archive, "item")}
         ratings = _rows(archive, "inter")
     catalog = build_catalog(Book(film, genres=genres) for film, (_, genres) in films.items())
-    told = [films[film] for film in catalog.book_ids]
-    vectors = _embed([f"{title}. {', '.join(genres)}" for title, genres in told])
+    chosen = [films[film] for film in catalog.book_ids]
+    vectors = _embed([f"{title}. {', '.join(genres)}" for title, genres in chosen])
     loans, _ = number_loans(
         (
             (reader, film, float(second) / SECONDS_OF_DAY, float(stars))
@@ -122,7 +122,7 @@ def read_movielens(wheel: Path) -> MovieLens:
     )
 
     def profiles_of(known: Loans, _histories: list[History]) -> Floats:
-        return _embed([_profile_text(known, own, told) for own in known.by_student()])
+        return _embed([_profile_text(known, own, chosen) for own in known.by_student()])
 
     return MovieLens(loans, Library(catalog, vectors, profiles_of=profiles_of))
 
@@ -133,13 +133,13 @@ def without_ratings(loans: Loans) -> Loans:
 
 
 def _profile_text(
-    loans: Loans, own: npt.NDArray[np.int32], told: list[tuple[str, list[str]]]
+    loans: Loans, own: npt.NDArray[np.int32], chosen: list[tuple[str, list[str]]]
 ) -> str:
     """Render the text of a reader's profile as the product does."""
     if not len(own):
         return ""
     days = [date.fromordinal(EPOCH + int(day)) for day in loans.times[own]]
-    films = [told[row] for row in loans.books[own]]
+    films = [chosen[row] for row in loans.books[own]]
     found = profile.build_profile(
         [
             profile.Loan(str(row), day, None, title, None, genres, (), None, None)

@@ -34,11 +34,7 @@ def _library(stores: None) -> None:
     """Every test begins with an empty one."""
 
 
-<<<<<<< HEAD
 def settled(*events: Event) -> UUID:
-=======
-def stored(*events: Event) -> UUID:
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     """Record events and let the workers finish; the id of the last one."""
     recorded = record(*events)
     work_off(recorded.notifications)
@@ -48,11 +44,7 @@ def stored(*events: Event) -> UUID:
 def test_a_book_becomes_a_vector_of_the_space_of_students(
     embeddings_server: EmbeddingsServer,
 ) -> None:
-<<<<<<< HEAD
     event_id = settled(book("B1", "Emma", **FACTS))
-=======
-    event_id = stored(book("B1", "Emma", **FACTS))
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     assert embeddings_server.requests == [[TEXT]]
     ((model, dimensions, digest, vec, last_event),) = rows(
         "SELECT model, dimensions, content_hash, vec::vector, last_event FROM book_embeddings"
@@ -66,13 +58,8 @@ def test_a_book_becomes_a_vector_of_the_space_of_students(
 def test_the_text_says_nothing_of_ratings_copies_or_the_cover(
     embeddings_server: EmbeddingsServer,
 ) -> None:
-<<<<<<< HEAD
     settled(book("B1", "Emma"))
     settled(
-=======
-    stored(book("B1", "Emma"))
-    stored(
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
         book("B1", "Emma", average_rating=4.5, isbn="978", copies_total=7),
         book("B1", "Emma", cover_url="https://covers.example/1.jpg", page_count=400),
     )
@@ -81,11 +68,7 @@ def test_the_text_says_nothing_of_ratings_copies_or_the_cover(
 
 
 def test_copies_that_come_and_go_make_no_vector_stale() -> None:
-<<<<<<< HEAD
     settled(book("B1", "Emma", copies_total=2))
-=======
-    stored(book("B1", "Emma", copies_total=2))
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     record(book("B1", "Emma", copies_available=0))
     assert stale(BOOK) == set()
 
@@ -93,11 +76,7 @@ def test_copies_that_come_and_go_make_no_vector_stale() -> None:
 def test_a_changed_book_is_embedded_anew_and_so_are_its_readers(
     embeddings_server: EmbeddingsServer,
 ) -> None:
-<<<<<<< HEAD
     settled(book("B1", "Emma"), borrowed("S1", "B1"))
-=======
-    stored(book("B1", "Emma"), borrowed("S1", "B1"))
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     record(book("B1", "Emma", keywords=["village"]))
     assert (stale(BOOK), stale()) == ({"B1"}, {"S1"})
     before = len(embeddings_server.inputs)
@@ -106,26 +85,15 @@ def test_a_changed_book_is_embedded_anew_and_so_are_its_readers(
 
 
 def test_a_book_that_only_loans_have_named_has_nothing_to_embed() -> None:
-<<<<<<< HEAD
     settled(borrowed("S1", "B1"))
     assert ledger(BOOK, "wanted") == {}
     settled(book("B1", "Emma"))
-=======
-    stored(borrowed("S1", "B1"))
-    assert ledger(BOOK, "wanted") == {}
-    stored(book("B1", "Emma"))
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     assert rows("SELECT book_id FROM book_embeddings") == [("B1",)]
 
 
 def test_a_deleted_book_leaves_neither_vector_nor_ledger_row() -> None:
-<<<<<<< HEAD
     settled(book("B1", "Emma"), book("B2", "Persuasion"))
     settled(fact("book_deleted", book_id="B1"))
-=======
-    stored(book("B1", "Emma"), book("B2", "Persuasion"))
-    stored(fact("book_deleted", book_id="B1"))
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     assert rows("SELECT book_id FROM book_embeddings") == [("B2",)]
     assert set(ledger(BOOK, "wanted")) == {"B2"}
 
@@ -148,20 +116,12 @@ def test_a_book_deleted_while_its_vector_is_made_is_not_written(
 
 def test_a_text_that_the_provider_refuses_fails_alone(embeddings_server: EmbeddingsServer) -> None:
     embeddings_server.refused = {"Rude"}
-<<<<<<< HEAD
     settled(book("B1", "Emma"), book("B2", "Rude"), book("B3", "Persuasion"))
-=======
-    stored(book("B1", "Emma"), book("B2", "Rude"), book("B3", "Persuasion"))
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     assert rows("SELECT book_id FROM book_embeddings ORDER BY book_id") == [("B1",), ("B3",)]
 
 
 def test_books_of_another_model_and_books_without_a_vector_are_marked_stale_at_night() -> None:
-<<<<<<< HEAD
     settled(book("B1", "Emma"), book("B2", "Persuasion"), book("B3", "Sanditon"))
-=======
-    stored(book("B1", "Emma"), book("B2", "Persuasion"), book("B3", "Sanditon"))
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
     with connection() as conn:
         conn.execute("UPDATE book_embeddings SET model = 'older' WHERE book_id = 'B1'")
         conn.execute("DELETE FROM book_embeddings WHERE book_id = 'B2'")

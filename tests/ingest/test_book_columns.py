@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """What a library may also know of its books: given in a CSV file, each column optional."""
-=======
-"""What a library may also know of its books: named in a CSV file, each column optional."""
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
 
 from tests.library import rows
 from workers.ingest.csv_import import ImportReport, import_csv

@@ -27,11 +27,7 @@ class LibraryLoans:
 def read_loans(max_books: int) -> LibraryLoans:
     """Read the loans of the `max_books` most borrowed books.
 
-<<<<<<< HEAD
     A loan that arrives meanwhile may be missing: it is the next model's.
-=======
-    One that comes meanwhile may be missing: it is the next model's.
->>>>>>> 10595f6 (The last of the old words leave code and sample; a test knows the recommendation model's actor)
 
     Raises:
         psycopg.Error: Postgres failed.
