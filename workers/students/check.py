@@ -13,6 +13,7 @@ from workers.core.check_command import print_check
 from workers.core.queries import query
 from workers.core.stores import connection
 from workers.neighbors.graph import read_vectors
+from workers.students.silhouette import silhouette
 
 COUNT = query("students/check.count_profiles")
 SAMPLE = query("students/check.read_sample")
@@ -133,14 +134,11 @@ def _clustering(conn: psycopg.Connection, sampled: Sequence[Sampled]) -> float |
         for each in sampled
         if each.genre_shares
     }
-    # Only here: a process that checks nothing does without its 80 MB and a second at its start.
-    from sklearn.metrics import silhouette_score  # noqa: PLC0415
-
     vectors = read_vectors(conn, list(main_genre))
     genres = [main_genre[student_id] for student_id in vectors]
     if not 1 < len(set(genres)) < len(genres):
         return None
-    return float(silhouette_score(np.stack(list(vectors.values())), genres, metric="cosine"))
+    return silhouette(np.stack(list(vectors.values())), genres)
 
 
 def _count(loans: Sequence[Sequence[str]]) -> Counter[str]:
