@@ -15,8 +15,7 @@ SET_SEARCH = query("books/nearest_books.set_search")
 NEAREST_INDEXED = query("books/nearest_books.nearest_indexed")
 NEAREST_COMPARED = query("books/nearest_books.nearest_compared")
 
-# How far a search looks around in the index; as far as it may, recall@10 is .99 and more
-# (bench/search.py).
+# How far a search looks around in the index: more finds more and takes longer. Not measured yet.
 EF_SEARCH = 200
 
 
