@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from bench.report import Figure, print_table, write_json
 from workers.books.catalog import Book, build_catalog
-from workers.books.evaluate import BLEND, POPULAR, Library, Report, evaluate
+from workers.books.evaluation import BLEND, POPULAR, Library, Report, evaluate
 from workers.books.history import History
 from workers.books.loans import Loans, hold_out_newest, make_loans, number_loans, split_in_time
 from workers.books.quality_table import quality_table

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from workers.books.evaluate import Report
+from workers.books.evaluation import Report
 from workers.books.ranking_quality import Interval
 
 
