@@ -69,15 +69,6 @@ class Parameter(Generic[Value_co]):
     needed: bool = False
     refusal: int = HTTPStatus.UNPROCESSABLE_ENTITY
 
-    def read(self, request: Request) -> Value_co:
-        """Read the value from a request.
-
-        Raises:
-            Problem: the text in the request does not fit.
-        """
-        given = request.path_params if self.place == "path" else request.query_params
-        return self.parse(given.get(self.name))
-
 
 def bind(
     function: Callable[..., T], parameters: Sequence[Parameter[Any]]
@@ -91,8 +82,18 @@ def bind(
     """
     takes, given = list(inspect.signature(function).parameters), [each.name for each in parameters]
 
+    # Looked up here once, and not with every request.
+    in_path = [(each.name, each.parse) for each in parameters if each.place == "path"]
+    in_query = [(each.name, each.parse) for each in parameters if each.place == "query"]
+
     def values(request: Request) -> dict[str, Any]:
-        return {each.name: each.read(request) for each in parameters}
+        path = request.path_params
+        found = {name: parse(path.get(name)) for name, parse in in_path}
+        if in_query:
+            query = request.query_params
+            for name, parse in in_query:
+                found[name] = parse(query.get(name))
+        return found
 
     if takes == given:
         return lambda request: function(**values(request))
