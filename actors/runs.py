@@ -11,8 +11,10 @@ from actors.documents import cleanup_documents, precompute_documents
 from actors.neighbors import rebuild_neighbors
 from actors.users import recompute_users
 from workers.core.errors import RunActiveError
+from workers.core.settings import settings
+from workers.documents.plan import begin_documents_run
 from workers.jobs.runs import RunKind
-from workers.jobs.schedules import hand_over
+from workers.jobs.schedules import hand_over, leased_firing
 
 ACTORS = {
     RunKind.rebuild_neighbors: rebuild_neighbors,
@@ -48,3 +50,11 @@ def begin_run(kind: RunKind, create: Callable[[RunKind], UUID], firing_id: str) 
         log.info("run_goes_on", kind=kind, run_id=str(run_id))
     hand_over(UUID(firing_id), run_id)
     send_run(run_id, kind)
+
+
+def begin_documents(kind: RunKind, firing_id: str) -> None:
+    """Begin a run over the documents, unless there is no source of any."""
+    if settings().mongo_url is None:
+        with leased_firing(UUID(firing_id)):
+            return
+    begin_run(kind, begin_documents_run, firing_id)

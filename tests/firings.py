@@ -6,7 +6,7 @@ from typing import cast
 import dramatiq
 import redis
 
-from scheduler import Job
+from actors.firings import Job
 from tests.library import change
 from workers.core.stores import stores
 from workers.jobs.schedules import register_job

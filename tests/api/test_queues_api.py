@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 
 import scheduler
 from actors import broker, recompute_student, refresh_students
+from actors.firings import send_waiting
+from actors.reconciler import reconcile
 from tests.library import change, checkout, rows
 from tests.work_off import work_off
 from workers.core.metrics import KEYS_DONE, MESSAGES, flush
@@ -98,7 +100,7 @@ def test_a_purged_queue_is_empty_and_what_is_due_is_sent_again(
     assert stores().redis.hlen("dramatiq:live.msgs") == 1, "what is at work stays"
     assert client.post("/queues/live/purge").json()["count"] == 0
     change("UPDATE freshness SET last_sent = now() - interval '1 minute'")
-    scheduler.reconcile()
+    reconcile(scheduler.JOBS)
     messages = client.get("/queues/live/messages").json()["messages"]
     assert [message["args"] for message in messages] == [["S1"]]
     assert client.post("/queues/nowhere/purge").status_code == 404
@@ -178,7 +180,7 @@ def test_a_job_is_run_by_hand_and_its_firing_tells_how_it_went(client: TestClien
     for job in scheduler.JOBS:
         register_job(job.name, job.cron)
     firing_id = client.post("/schedules/refresh_students/run").json()["firing_id"]
-    scheduler.send_waiting()
+    send_waiting(scheduler.JOBS)
     (message,) = client.get("/queues/batch/messages").json()["messages"]
     assert message["args"] == [firing_id]
     refresh_students(firing_id)

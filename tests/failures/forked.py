@@ -114,13 +114,17 @@ class Front:
 
 def _front(environment: dict[str, str], log: Path, pipe: Connection) -> None:
     _begin(environment, log)
-    import scheduler
+    from actors.reconciler import reconcile
+    from scheduler import JOBS
     from workers.core.logs import configure_logging
     from workers.core.stores import open_stores
 
     configure_logging()
     open_stores()
-    answers: dict[str, Callable[..., object]] = {"tell": _tell, "reconcile": scheduler.reconcile}
+    answers: dict[str, Callable[..., object]] = {
+        "tell": _tell,
+        "reconcile": lambda: reconcile(JOBS),
+    }
     while True:
         name, *args = pipe.recv()
         try:

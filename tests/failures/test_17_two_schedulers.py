@@ -7,7 +7,7 @@ from typing import cast
 from dramatiq import Message
 
 import scheduler
-from scheduler import due_slot
+from actors.firings import due_slot
 from tests.failures.cluster import Cluster, Line
 from tests.library import change, rows
 from tests.processes import eventually

@@ -7,8 +7,9 @@ import pytest
 
 import scheduler
 from actors import broker
+from actors.firings import fire, send_waiting
+from actors.reconciler import reconcile
 from actors.runs import begin_run
-from scheduler import fire, reconcile, send_waiting
 from tests.collection import Documents
 from tests.firings import EVERY_2_HOURS, START, Sent, job, queued
 from tests.library import change, rows
@@ -47,13 +48,13 @@ def in_table(stores: None, monkeypatch: pytest.MonkeyPatch) -> Sent:
 def test_a_send_that_fails_is_made_up_for_once_redis_is_back(in_table: Sent) -> None:
     in_table.broken = True
     assert fire(scheduler.JOBS[0], START + timedelta(hours=2)) is not None
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert (in_table, last_firing().state) == ([], "queued")
     in_table.broken = False
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert in_table == [], "it has just been sent, as far as one knows"
     change("UPDATE job_runs SET last_sent = now() - interval '1 hour'")
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert in_table == [str(last_firing().firing_id)]
 
 
@@ -64,10 +65,10 @@ def test_a_firing_whose_message_waits_in_a_full_queue_is_sent_ever_more_rarely(
     fire(scheduler.JOBS[0], START + timedelta(hours=2))
     change("UPDATE job_runs SET fired_at = now() - interval '1 hour'")
     change("UPDATE job_runs SET last_sent = now() - interval '29 minutes'")
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert len(in_table) == 1
     change("UPDATE job_runs SET last_sent = now() - interval '31 minutes'")
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert len(in_table) == 2
 
 
@@ -98,7 +99,7 @@ def test_a_job_that_fails_says_so_with_its_traceback_and_is_not_sent_again(in_ta
     assert (failed.state, failed.error) == ("failed", "ValueError: on purpose")
     assert "test_a_job_that_fails_says_so" in str(failed.traceback)
     change("UPDATE job_runs SET last_sent = '-infinity', started_at = now() - interval '1 day'")
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert in_table == []
 
 
@@ -123,14 +124,14 @@ def test_a_job_whose_worker_was_lost_is_sent_again_and_fails_after_the_last_atte
         started_at=START,
         jobs=[CurrentJob("m", "test_job", (str(firing_id),), "batch", START.isoformat())],
     )
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert in_table == [], "a living process has it"
     change("UPDATE workers SET seen_at = now() - interval '1 hour'")
-    send_waiting()
+    send_waiting(scheduler.JOBS)
     assert in_table == [str(firing_id)]
     for _ in range(4):
         lose_worker()
-        send_waiting()
+        send_waiting(scheduler.JOBS)
     assert (last_firing().state, len(in_table)) == ("failed", 4)
     assert last_firing().error == "the worker was lost during the job"
 
@@ -139,8 +140,8 @@ def test_a_job_whose_worker_was_lost_is_sent_again_and_fails_after_the_last_atte
 def test_a_job_that_is_run_by_hand_is_sent_at_once_and_says_by_whom(in_table: Sent) -> None:
     firing_id = request_firing("test_job", "ops")
     change("UPDATE schedules SET enabled = false")
-    send_waiting()
-    send_waiting()
+    send_waiting(scheduler.JOBS)
+    send_waiting(scheduler.JOBS)
     assert in_table == [str(firing_id)]
     assert last_firing().asked_by == "ops"
 
@@ -193,8 +194,8 @@ def test_every_job_of_the_table_sends_a_message_that_its_actor_takes(
     assert [queued(queue) for queue in broker.get_declared_queues()].count([]) == 2
     change("UPDATE job_runs SET last_sent = '-infinity'")
     change("UPDATE runs SET last_sent = '-infinity'")
-    send_waiting()
-    reconcile()
+    send_waiting(scheduler.JOBS)
+    reconcile(scheduler.JOBS)
     found = [message for queue in broker.get_declared_queues() for message in queued(queue)]
     planned = dict.fromkeys(["incremental_documents", "stale_documents"], "precompute_documents")
     planned["recommendation_model"] = "build_recommendation_model"

@@ -16,10 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scheduler
-from scheduler import Job, due_slot, fire, reconcile
+from actors import reconciler
+from actors.firings import Job, due_slot, fire, send_waiting
+from actors.reconciler import reconcile
 from tests.firings import EVERY_2_HOURS, START, Sent, job, queued
 from tests.library import change, rows
 from tests.processes import LIMIT_SECONDS, eventually
+from workers.core.counters import flush, read_counts
 from workers.core.stores import transaction
 from workers.core.vocabulary import Kind
 from workers.jobs.history import prune_history
@@ -183,7 +186,7 @@ def test_the_reconciler_sends_what_is_overdue_and_buries_what_kills_workers() ->
     with transaction() as conn:
         freshness.mark_stale(conn, Kind.student_embedding, dict.fromkeys(["S1", "S2"]))
         freshness.mark_stale(conn, Kind.student_neighbors, dict.fromkeys(["S3", "S4"]))
-    reconcile()
+    reconcile(scheduler.JOBS)
     assert queued() == []  # all of them have just been sent
     change("UPDATE freshness SET last_sent = now() - interval '1 hour'")
     change(
@@ -191,10 +194,10 @@ def test_the_reconciler_sends_what_is_overdue_and_buries_what_kills_workers() ->
         " leased_at = now() - interval '1 minute', lease_until = now() - interval '1 second'"
         " WHERE key = 'S4'"
     )
-    reconcile()
+    reconcile(scheduler.JOBS)
     assert queued() == [("recompute_student", ("S1",)), ("update_neighbors", ("S3",))]
     assert rows("SELECT key FROM freshness WHERE dead_at IS NOT NULL") == [("S4",)]
-    reconcile()
+    reconcile(scheduler.JOBS)
     assert len(queued()) == 2
 
 
@@ -202,10 +205,61 @@ def test_the_reconciler_sends_what_is_overdue_and_buries_what_kills_workers() ->
 def test_the_reconciler_fires_a_slot_that_was_missed() -> None:
     register_job("refresh_students", "0 3 * * *")
     change("UPDATE schedules SET created_at = now() - interval '2 days'")
-    reconcile()
+    reconcile(scheduler.JOBS)
     assert [actor for actor, _ in queued("batch")] == ["refresh_students"]
-    reconcile()
+    reconcile(scheduler.JOBS)
     assert len(queued("batch")) == 1
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "end_stalled_sessions",
+        "bury_lost",
+        "find_overdue",
+        "find_waiting",
+        "watch_freshness",
+        "prune_changes",
+    ],
+)
+@usable
+def test_a_step_of_the_reconciler_that_fails_keeps_no_other_from_its_turn(
+    monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    done: list[str] = []
+    monkeypatch.setattr(reconciler, step, fail)
+    monkeypatch.setattr(reconciler, "fire", lambda job: done.append(job.name))
+    with transaction() as conn:
+        freshness.mark_stale(conn, Kind.student_embedding, {"S1": None})
+    change("UPDATE freshness SET last_sent = now() - interval '1 hour'")
+    assert not reconcile(scheduler.JOBS)
+    assert done == [each.name for each in scheduler.JOBS]
+    assert queued() == ([] if step == "find_overdue" else [("recompute_student", ("S1",))])
+    flush()
+    failures = {key: count for key, count in read_counts().items() if key[0].startswith("sched")}
+    assert list(failures.values()) == [1]
+    monkeypatch.undo()
+    assert reconcile(scheduler.JOBS)
+
+
+@usable
+def test_a_job_that_cannot_be_begun_keeps_no_other_from_being_sent() -> None:
+    def fail(_: str) -> None:
+        raise RuntimeError("on purpose")
+
+    sent = Sent()
+    jobs = [Job("broken", EVERY_2_HOURS, fail), Job("whole", EVERY_2_HOURS, sent.send)]
+    for each in jobs:
+        register_job(each.name, each.cron)
+    change("UPDATE schedules SET created_at = now() - interval '1 day'")
+    reconcile(jobs)
+    assert len(sent) == 1
+    change("UPDATE job_runs SET last_sent = '-infinity'")
+    send_waiting(jobs)
+    assert len(sent) == 2
 
 
 @contextmanager

@@ -99,6 +99,11 @@ KEY_LATENCY = Distribution(
 CONTRACT_BREAKS = Total(
     "freshness_broken_total", "How often a kind went beyond its limit or lost a key.", ("kind",)
 )
+SCHEDULER_FAILURES = Total(
+    "scheduler_failures_total",
+    "Steps of the scheduler's passes that failed; each is tried again in the next pass.",
+    ("step",),
+)
 MESSAGES = Total(
     "messages_total",
     "Messages that workers took, by how it ended: done, failed or skipped.",
@@ -148,6 +153,7 @@ USERS_RECOMPUTED = Total(
 )
 TOTALS = (
     CONTRACT_BREAKS,
+    SCHEDULER_FAILURES,
     MESSAGES,
     HTTP_REQUESTS,
     PROVIDER_REQUESTS,
