@@ -181,7 +181,7 @@ def get_search(
 
 
 async def get_book(request: Request, book_id: str) -> Response:
-    """Show one book."""
+    """Answer with a book, what is derived of it, and how fresh that is."""
     book = await fetch(request, book_query(book_id))
     body = BookOut.model_validate({**book.row, "freshness": Freshness.of(book.embedding)})
     return reply(BOOK, body)

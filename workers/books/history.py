@@ -73,7 +73,7 @@ def grade_loans(
 def decay(loans: int, half_life: float = HALF_LIFE_LOANS) -> Floats:
     """Weigh `loans` loans by rank, newest first: `0.5 ** (rank / half_life)`, float32.
 
-    >>> decay(4, half_life=3).round(4).tolist()
+    >>> [round(weight, 4) for weight in decay(4, half_life=3).tolist()]
     [1.0, 0.7937, 0.63, 0.5]
     """
     return (0.5 ** (np.arange(loans) / half_life)).astype(np.float32)
