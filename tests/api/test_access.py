@@ -56,7 +56,7 @@ def test_only_health_and_docs_are_open_and_writing_is_not_for_readers() -> None:
     }
     weak = {each.path for each in OPERATIONS if each.method != "GET" and each.role is Role.read}
     # Questions that are too long for a path.
-    assert weak == {"/documents/embeddings", "/documents/rerank"}
+    assert weak == {"/documents/embeddings", "/documents/rerank", "/recommendations"}
 
 
 def test_the_docs_are_open(client: TestClient, configure: Callable[..., None]) -> None:

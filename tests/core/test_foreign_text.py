@@ -34,7 +34,9 @@ def test_a_refusal_that_postgres_cannot_hold_is_the_reason_why_a_student_is_dead
     assert (found["S0"][0], found["S2"][0]) == (1, 1)
     assert kept in found["S1"][1]
     assert found["S1"][2] is not None
-    ((traceback,),) = rows("SELECT traceback FROM attempts WHERE traceback IS NOT NULL")
+    ((traceback,),) = rows(
+        "SELECT traceback FROM attempts WHERE traceback IS NOT NULL AND kind = 'student_embedding'"
+    )
     assert kept in traceback
 
 

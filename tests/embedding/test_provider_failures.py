@@ -113,7 +113,10 @@ def test_a_retry_after_is_honoured_by_all_workers_and_burns_no_attempt(
     work_off([Notification(EMBEDDING, "S2")])
     assert len(server.requests) == 1
     waits = dict(
-        rows("SELECT key, extract(epoch FROM not_before - now()) BETWEEN 10 AND 30 FROM freshness")
+        rows(
+            "SELECT key, extract(epoch FROM not_before - now()) BETWEEN 10 AND 30 FROM freshness"
+            " WHERE kind = 'student_embedding'"
+        )
     )
     assert waits == {"S1": True, "S2": True}
     found = ledger(EMBEDDING, ATTEMPTS, ERROR)
