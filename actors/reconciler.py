@@ -4,7 +4,7 @@ A pass every few seconds, of steps that do not know each other: each has its tur
 whatever becomes of the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 def reconcile(jobs: Sequence[Job]) -> bool:
     """Make one pass; says whether every step succeeded."""
-    steps = (
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("end stalled sessions", free_from_stalled),
         ("bury lost keys", bury_killers),
         ("send overdue keys", send_overdue),

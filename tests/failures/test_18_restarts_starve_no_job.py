@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler import JOBS, Job, fire
+from actors.firings import Job, fire
+from scheduler import JOBS
 from tests.failures.cluster import Cluster
 from tests.library import change, rows
 from tests.processes import eventually
