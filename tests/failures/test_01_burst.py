@@ -2,14 +2,14 @@
 
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
-from tests.library import book, checkout, rows
+from tests.library import book, checkout, rows, shelve
 
 
 def test_a_hundred_events_for_one_student_are_one_or_two_recomputes_that_cover_the_last(
     cluster: Cluster,
 ) -> None:
     cluster.start_web()
-    cluster.tell([book(f"B{n}", f"Title {n}") for n in range(100)])
+    shelve(*(book(f"B{n}", f"Title {n}") for n in range(100)))
     accepted = cluster.tell([checkout("S1", f"B{n}", days_ago=n) for n in range(100)])
     cluster.start_worker()
     cluster.start_scheduler()

@@ -6,7 +6,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 from tests.processes import eventually
 
 PATIENT = {"EMBEDDING_TIMEOUT_S": 120, "LEASE_SECONDS": 300}
@@ -30,7 +30,7 @@ def test_events_while_the_provider_is_asked_are_exactly_one_more_run_that_covers
 ) -> None:
     provider.before_answer = held = Held()
     cluster.start_all(**PATIENT)
-    cluster.tell(list(books(5)))
+    shelve(*books(5))
     cluster.tell([checkout("S1", "B0")])
     held.wait_for()
     accepted = [cluster.tell([checkout("S1", f"B{n}")]) for n in range(1, 5)]
@@ -46,7 +46,7 @@ def test_events_while_the_provider_is_asked_are_exactly_one_more_run_that_covers
 
 def test_an_event_while_the_result_is_stored_is_exactly_one_more_run(cluster: Cluster) -> None:
     cluster.start_all(**PATIENT)
-    cluster.tell(list(books(2)))
+    shelve(*books(2))
     with (
         ThreadPoolExecutor(1) as client,
         locked("LOCK TABLE student_embeddings IN SHARE MODE") as lock,

@@ -9,7 +9,7 @@ from embedded.ports import free_port
 from tests.failures.cluster import Cluster
 from tests.failures.held import locked, storing
 from tests.failures.truth import assert_derived_is_right
-from tests.library import book, checkout, rows
+from tests.library import book, checkout, rows, shelve
 from tests.processes import eventually
 from workers.ingest.events import CheckoutAdded
 
@@ -30,7 +30,7 @@ def test_an_event_sent_again_is_a_duplicate_even_when_it_took_effect_and_the_api
     cluster: Cluster,
 ) -> None:
     web, _, _ = cluster.start_all()
-    cluster.tell([book("B1", "Title")])
+    shelve(book("B1", "Title"))
     event_id = uuid4()
     as_id = [str(event_id)]
     first = {"accepted": 1, "duplicates": 0, "event_ids": as_id}
@@ -55,7 +55,7 @@ def test_two_apis_that_are_sent_the_same_event_at_once_accept_it_once(cluster: C
     other.says("Application startup complete")
     cluster.start_worker()
     cluster.start_scheduler()
-    cluster.tell([book("B1", "Title")])
+    shelve(book("B1", "Title"))
     event = loan(uuid4())
     body = event.model_dump(mode="json", exclude_unset=True)
     with (

@@ -10,7 +10,7 @@ import pytest
 from tests.failures.cluster import Cluster
 from tests.failures.messages import unfinished
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 from tests.processes import eventually
 
 
@@ -18,7 +18,7 @@ def test_an_api_killed_between_commit_and_send_loses_neither_the_event_nor_its_w
     cluster: Cluster,
 ) -> None:
     web = cluster.start_web()
-    cluster.tell(list(books(1)))
+    shelve(*books(1))
     event = checkout("S1", "B0", event_id=uuid4())
     cluster.servers.redis.freeze()
     with ThreadPoolExecutor(1) as client:

@@ -8,7 +8,7 @@ import redis
 from tests.failures.cluster import Cluster
 from tests.failures.servers import Servers
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 
 
 def stop(servers: Servers) -> None:
@@ -50,7 +50,7 @@ def test_events_are_accepted_without_redis_and_take_effect_once_it_is_back(
     cluster: Cluster, fail: Callable[[Servers], None], recover: Callable[[Servers], None]
 ) -> None:
     cluster.start_all()
-    cluster.tell(list(books(3)))
+    shelve(*books(3))
     fail(cluster.servers)
     # The second finds out by itself that Redis is away, the third hears it from the second.
     for n in range(3):
@@ -67,7 +67,7 @@ def test_events_are_accepted_without_redis_and_take_effect_once_it_is_back(
 def test_processes_that_start_while_redis_is_down_work_once_it_is_up(cluster: Cluster) -> None:
     cluster.servers.redis.stop()
     cluster.start_all()
-    cluster.tell(list(books(1)))
+    shelve(*books(1))
     cluster.tell([checkout("S1", "B0")])
 
     cluster.servers.redis.start()

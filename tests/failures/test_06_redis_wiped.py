@@ -4,7 +4,7 @@ from tests.failures.cluster import Cluster
 from tests.failures.held import locked, storing
 from tests.failures.messages import unfinished
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 from tests.processes import eventually
 
 STUDENTS = 1000
@@ -13,7 +13,7 @@ STUDENTS = 1000
 def test_after_a_thousand_events_a_wiped_redis_loses_nothing(cluster: Cluster) -> None:
     # Small batches, so that the queue is full of messages.
     cluster.start_all(EMBEDDING_BATCH_SIZE=10, NEIGHBOR_BATCH_SIZE=100)
-    cluster.tell(list(books(20)))
+    shelve(*books(20))
     # Nothing is stored yet when Redis is wiped: each thread of the worker waits with its batch.
     with locked("LOCK TABLE student_embeddings IN SHARE MODE") as lock:
         for n in range(0, STUDENTS, 10):

@@ -5,7 +5,7 @@ from tests.failures.cluster import Cluster
 from tests.failures.held import locked, storing
 from tests.failures.messages import send_delayed, unfinished, waiting
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, make_due, rows
+from tests.library import books, checkout, make_due, rows, shelve
 from tests.processes import eventually
 
 AN_HOUR_S = 3600
@@ -25,7 +25,8 @@ def test_a_retry_that_waits_survives_although_the_worker_forgets_its_delayed_mes
     # A retry is due after half an hour at least, so it surely waits when Redis goes.
     cluster.start_all(RETRY_BASE_SECONDS=AN_HOUR_S, RETRY_MAX_SECONDS=AN_HOUR_S)
     break_vectors_of("S1")
-    cluster.tell([*books(2), checkout("S0", "B0"), checkout("S1", "B1")])
+    shelve(*books(2))
+    cluster.tell([checkout("S0", "B0"), checkout("S1", "B1")])
     eventually(lambda: state_of("S1")[0][2], cluster.output)
     ((error, attempts, _),) = state_of("S1")
     assert REASON in str(error)
@@ -45,7 +46,8 @@ def test_a_retry_that_waits_survives_although_the_worker_forgets_its_delayed_mes
 
 def test_messages_that_no_worker_had_fetched_are_still_there(cluster: Cluster) -> None:
     cluster.start_web()
-    cluster.tell([*books(2), checkout("S0", "B0"), checkout("S1", "B1")])
+    shelve(*books(2))
+    cluster.tell([checkout("S0", "B0"), checkout("S1", "B1")])
     before = waiting(cluster.servers)
     assert before > 0
     cluster.servers.redis.restart()
@@ -61,7 +63,8 @@ def test_a_job_that_runs_meanwhile_ends_and_its_worker_takes_messages_again(
 ) -> None:
     _, worker, _ = cluster.start_all(LEASE_SECONDS=300)
     with locked("LOCK TABLE student_embeddings IN SHARE MODE") as lock:
-        cluster.tell([*books(2), checkout("S0", "B0"), checkout("S1", "B1")])
+        shelve(*books(2))
+        cluster.tell([checkout("S0", "B0"), checkout("S1", "B1")])
         eventually(lambda: storing("INSERT INTO student_embeddings") == 1, cluster.output)
         cluster.servers.redis.restart()
         lock.rollback()

@@ -5,7 +5,7 @@ import pytest
 from tests.failures.cluster import Cluster
 from tests.failures.messages import send_delayed, unfinished, waiting
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout
+from tests.library import books, checkout, shelve
 from tests.processes import eventually
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,8 @@ def assert_delayed_messages_run(cluster: Cluster) -> None:
 
 def test_a_worker_without_delayed_messages_lives_through_it(cluster: Cluster) -> None:
     _, worker, _ = cluster.start_all()
-    cluster.tell([*books(3), checkout("S1", "B1")])
+    shelve(*books(3))
+    cluster.tell([checkout("S1", "B1")])
     cluster.all_fresh(keys=2)
 
     cluster.servers.redis.freeze()
@@ -44,7 +45,8 @@ def test_a_worker_whose_delayed_messages_fell_due_ends_and_the_next_one_takes_th
     cluster: Cluster,
 ) -> None:
     _, worker, _ = cluster.start_all()
-    cluster.tell([*books(3), checkout("S1", "B1")])
+    shelve(*books(3))
+    cluster.tell([checkout("S1", "B1")])
     cluster.all_fresh(keys=2)
 
     send_delayed(cluster.servers, "S1", delay_ms=5000)

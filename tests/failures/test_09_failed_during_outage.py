@@ -5,7 +5,7 @@ from tests.failures.breaking import REASON, break_vectors_of, mend_vectors
 from tests.failures.cluster import Cluster
 from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 from tests.processes import eventually
 
 
@@ -16,7 +16,7 @@ def failures() -> list[str]:
 
 def test_a_job_that_fails_during_an_outage_of_redis_is_tried_again(cluster: Cluster) -> None:
     cluster.start_all()
-    cluster.tell(list(books(2)))
+    shelve(*books(2))
     break_vectors_of("S1")
     with locked("LOCK TABLE student_profiles IN SHARE MODE") as lock:
         cluster.tell([checkout("S0", "B0"), checkout("S1", "B1")])
@@ -42,7 +42,8 @@ def test_a_provider_that_fails_during_an_outage_of_redis_burns_no_attempt(
     provider.before_answer = held = Held()
     provider.fail_next(Fault("status", 503))
     cluster.start_all(EMBEDDING_TIMEOUT_S=120, LEASE_SECONDS=300, MAX_ATTEMPTS=1)
-    cluster.tell([*books(2), checkout("S1", "B1")])
+    shelve(*books(2))
+    cluster.tell([checkout("S1", "B1")])
     held.wait_for()
     cluster.servers.redis.stop()
     held.let_go()
@@ -59,7 +60,8 @@ def test_an_answer_of_the_provider_during_an_outage_of_redis_is_stored_and_not_b
 ) -> None:
     provider.before_answer = held = Held()
     cluster.start_all(EMBEDDING_TIMEOUT_S=120, LEASE_SECONDS=300)
-    cluster.tell([*books(2), checkout("S1", "B1")])
+    shelve(*books(2))
+    cluster.tell([checkout("S1", "B1")])
     held.wait_for()
     cluster.servers.redis.stop()
     held.let_go()

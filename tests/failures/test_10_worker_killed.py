@@ -8,7 +8,7 @@ from tests.failures.held import Held, locked, storing
 from tests.failures.readers import reading
 from tests.failures.truth import assert_derived_is_right, assert_nothing_is_half_written
 from tests.graph import stored_lists
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 from tests.processes import eventually
 from workers.core.settings import settings
 from workers.jobs.lease import LOST_WORKER
@@ -63,7 +63,7 @@ def test_the_keys_of_a_killed_worker_run_again_and_readers_see_nothing_half_writ
     cluster: Cluster, kind: str, lock: str, write: str
 ) -> None:
     _, worker, _ = cluster.start_all()
-    cluster.tell(list(books(7)))
+    shelve(*books(7))
     tell_all(cluster, days_ago=1)
     cluster.all_fresh(keys=2 * STUDENTS)
     before = stored_lists()
@@ -89,7 +89,7 @@ def test_a_worker_killed_while_the_provider_is_asked_leaves_everything_as_it_was
     cluster: Cluster, provider: EmbeddingsServer
 ) -> None:
     _, worker, _ = cluster.start_all(EMBEDDING_TIMEOUT_S=120)
-    cluster.tell(list(books(7)))
+    shelve(*books(7))
     tell_all(cluster, days_ago=1)
     cluster.all_fresh(keys=2 * STUDENTS)
     before = stored_lists()

@@ -9,7 +9,7 @@ import pytest
 from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
-from tests.library import book, checkout, rows
+from tests.library import book, checkout, rows, shelve
 from workers.jobs.lease import LOST_WORKER
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_key_that_kills_its_worker_every_time_dies_and_takes_no_other_along(
     cluster.start_all(EMBEDDING_TIMEOUT_S=120, MAX_ATTEMPTS=ATTEMPTS)
     cluster.supervised = True
     others = [f"S{n}" for n in range(10) if n != 4]
-    cluster.tell([book("B1", "Title"), book("B2", POISON)])
+    shelve(book("B1", "Title"), book("B2", POISON))
     cluster.tell([checkout(key, "B1") for key in others] + [checkout("S4", "B2")])
     cluster.settled()
 

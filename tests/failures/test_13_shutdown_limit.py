@@ -9,7 +9,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
-from tests.library import book, books, checkout, ledger, rows
+from tests.library import book, books, checkout, ledger, rows, shelve
 from tests.processes import eventually
 from workers.core.vocabulary import Kind
 from workers.jobs.lease import LOST_WORKER
@@ -30,7 +30,8 @@ def test_a_job_cut_off_by_the_shutdown_limit_is_rerun_and_stores_its_result_once
     cluster.start_web()
     cluster.start_scheduler()
     hasty = cluster.start_worker(edits=HASTY)
-    (event_id,) = cluster.tell([book("B1", "Title"), checkout("S1", "B1")])["event_ids"][1:]
+    shelve(book("B1", "Title"))
+    (event_id,) = cluster.tell([checkout("S1", "B1")])["event_ids"]
     answer.wait_for()
     hasty.end()
     assert rows("SELECT FROM student_embeddings") == []
@@ -53,7 +54,8 @@ def test_a_job_cut_off_while_it_writes_leaves_nothing_of_it(cluster: Cluster) ->
     cluster.start_scheduler()
     hasty = cluster.start_worker(edits=HASTY)
     with locked("LOCK TABLE student_embeddings IN SHARE MODE"):
-        cluster.tell([*books(3), *(checkout(f"S{n}", f"B{n}") for n in range(3))])
+        shelve(*books(3))
+        cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(3)])
         eventually(lambda: storing("INSERT INTO student_embeddings"), cluster.output)
         hasty.end()
         # Profiles came before vectors in that transaction.
@@ -70,7 +72,8 @@ def test_a_rebuild_cut_off_by_the_shutdown_limit_is_gone_on_with_by_the_next_wor
     cluster: Cluster,
 ) -> None:
     cluster.start_all()
-    cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n % 20}") for n in range(40))])
+    shelve(*books(20))
+    cluster.tell([checkout(f"S{n}", f"B{n % 20}") for n in range(40)])
     cluster.all_fresh(keys=80)
     hasty = cluster.start_worker("batch", HASTY, REBUILD_BLOCK_ROWS=10)
     with locked("SELECT pg_advisory_lock(hashtext('kinfold.graph'))") as blocker:

@@ -10,7 +10,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
-from tests.library import book, books, checkout, ledger, rows
+from tests.library import book, books, checkout, ledger, rows, shelve
 from tests.processes import eventually
 from workers.core.vocabulary import Kind
 from workers.jobs.lease import LOST_WORKER
@@ -39,7 +39,8 @@ def test_a_worker_that_wakes_up_with_an_answer_after_its_lease_was_taken_writes_
     provider.before_answer = answer = Held()
     _, sleeper, _ = cluster.start_all()
     name = the_worker()
-    cluster.tell([*books(2), checkout("S1", "B0")])
+    shelve(*books(2))
+    cluster.tell([checkout("S1", "B0")])
     answer.wait_for()
     eventually(lambda: not idle(name), cluster.output)
     sleeper.signal(signal.SIGSTOP)
@@ -81,7 +82,8 @@ def test_a_worker_stalled_inside_its_transaction_loses_that_and_its_keys(
     _, sleeper, _ = cluster.start_all()
     name = the_worker()
     with locked(f"LOCK TABLE {table} IN SHARE MODE"):
-        cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+        shelve(*books(20))
+        cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(20)])
         eventually(lambda: storing(f"{statement} {table}"), cluster.output)
         eventually(lambda: not idle(name), cluster.output)
         sleeper.signal(signal.SIGSTOP)
@@ -106,7 +108,8 @@ def test_a_worker_stalled_with_the_turn_to_write_the_graph_loses_it(cluster: Clu
     _, sleeper, _ = cluster.start_all()
     name = the_worker()
     with locked("SELECT pg_advisory_xact_lock(hashtext('kinfold.graph'))"):
-        cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+        shelve(*books(20))
+        cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(20)])
         eventually(lambda: storing("kinfold.graph"), cluster.output)
         eventually(lambda: not idle(name), cluster.output)
         sleeper.signal(signal.SIGSTOP)

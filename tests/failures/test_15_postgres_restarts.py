@@ -10,7 +10,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster, Line
 from tests.failures.held import Held, locked, storing
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 from tests.processes import eventually
 from workers.core.vocabulary import Kind, Queue
 from workers.jobs.queues import pause_queue, resume_queue
@@ -48,7 +48,8 @@ def test_postgres_restarted_while_keys_are_claimed(
 ) -> None:
     _, worker, scheduler = cluster.start_all()
     pause_queue(Queue.live, "test")
-    cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+    shelve(*books(20))
+    cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(20)])
     with locked("LOCK TABLE freshness IN EXCLUSIVE MODE") as blocker:
         resume_queue(Queue.live)
         eventually(lambda: storing("FROM due"), cluster.output)
@@ -71,7 +72,8 @@ def test_postgres_restarted_while_the_provider_is_asked(
     configure(EMBEDDING_TIMEOUT_S=300, LEASE_SECONDS=300)
     provider.before_answer = answer = Held()
     _, worker, scheduler = cluster.start_all()
-    cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+    shelve(*books(20))
+    cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(20)])
     answer.wait_for()
     restart_postgres(cluster, scheduler, way)
     assert rows("SELECT FROM freshness WHERE done > 0") == []
@@ -89,7 +91,8 @@ def test_postgres_restarted_while_results_are_written(
 ) -> None:
     _, worker, scheduler = cluster.start_all()
     with locked("LOCK TABLE student_embeddings IN SHARE MODE") as blocker:
-        cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(20))])
+        shelve(*books(20))
+        cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(20)])
         eventually(lambda: storing("INSERT INTO student_embeddings"), cluster.output)
         restart_postgres(cluster, scheduler, way)
         blocker.close()
@@ -106,7 +109,8 @@ def test_postgres_restarted_while_the_graph_is_written(
 ) -> None:
     _, worker, scheduler = cluster.start_all()
     with locked("LOCK TABLE graph_changes IN SHARE MODE") as blocker:
-        cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n}") for n in range(40))])
+        shelve(*books(20))
+        cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(40)])
         eventually(lambda: storing("INSERT INTO graph_changes"), cluster.output)
         restart_postgres(cluster, scheduler, way)
         blocker.close()
@@ -121,7 +125,7 @@ def test_events_sent_across_a_restart_until_they_are_accepted_take_effect_once(
     cluster: Cluster, way: signal.Signals | None
 ) -> None:
     _, _, scheduler = cluster.start_all()
-    cluster.tell(list(books(20)))
+    shelve(*books(20))
     caller = Caller(cluster)
     caller.start()
     for _ in range(2):

@@ -9,7 +9,7 @@ import pytest
 from tests.embeddings_server import EmbeddingsServer, Fault
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right, stored_vectors
-from tests.library import book, books, checkout, ledger, rows
+from tests.library import book, books, checkout, ledger, rows, shelve
 from tests.processes import eventually
 from workers.core.vocabulary import Kind
 
@@ -23,7 +23,7 @@ def running(cluster: Cluster, provider: EmbeddingsServer, configure: Configure) 
     """All lines, with two attempts for a key, and books to borrow."""
     configure(MAX_ATTEMPTS=2)
     cluster.start_all()
-    cluster.tell(list(books(50)))
+    shelve(*books(50))
     return cluster
 
 

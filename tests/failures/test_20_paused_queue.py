@@ -6,7 +6,7 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.held import Held
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, checkout, rows
+from tests.library import books, checkout, rows, shelve
 from tests.processes import eventually
 from workers.core.stores import broker_redis
 from workers.core.vocabulary import Queue
@@ -57,7 +57,7 @@ def test_events_to_a_paused_queue_are_accepted_and_wait_until_it_is_resumed(
     cluster: Cluster,
 ) -> None:
     cluster.start_all()
-    cluster.tell(list(books(20)))
+    shelve(*books(20))
     pause_queue(Queue.live, "test")
     borrow(cluster, range(30))
     nothing_starts(cluster, newest_worker())
@@ -78,7 +78,8 @@ def test_what_is_running_ends_and_what_was_fetched_before_the_pause_goes_back(
     cluster.start_worker(
         edits={"queue_prefetch=${WORKER_THREADS:-4}": "queue_prefetch=50"}, WORKER_THREADS=1
     )
-    cluster.tell([*books(20), checkout("S0", "B0")])
+    shelve(*books(20))
+    cluster.tell([checkout("S0", "B0")])
     answer.wait_for()
     borrow(cluster, range(1, 20))
     eventually(lambda: waiting(Queue.live) == 0, cluster.output)
@@ -100,7 +101,8 @@ def test_what_is_running_ends_and_what_was_fetched_before_the_pause_goes_back(
 
 def test_a_run_waits_while_its_queue_is_paused(cluster: Cluster) -> None:
     cluster.start_all()
-    cluster.tell([*books(20), *(checkout(f"S{n}", f"B{n % 20}") for n in range(40))])
+    shelve(*books(20))
+    cluster.tell([checkout(f"S{n}", f"B{n % 20}") for n in range(40)])
     cluster.all_fresh(keys=80)
     cluster.start_worker("batch")
     pause_queue(Queue.batch, "test")
@@ -139,7 +141,7 @@ def test_keys_and_runs_outlast_a_redis_that_is_wiped_while_their_queues_are_paus
 ) -> None:
     cluster.start_all()
     cluster.start_worker("batch")
-    cluster.tell(list(books(20)))
+    shelve(*books(20))
     pause_queue(Queue.live, "test")
     pause_queue(Queue.batch, "test")
     borrow(cluster, range(20))

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
-from tests.library import books, change, checkout, rows
+from tests.library import books, change, checkout, rows, shelve
 from tests.processes import eventually
 from workers.core.vocabulary import Queue
 from workers.jobs.queues import dead_messages, requeue_messages
@@ -29,7 +29,8 @@ def test_messages_of_an_actor_that_was_rolled_back_wait_as_dead_and_run_when_it_
     for student in ("S1", "S2", "S3"):
         cluster.send("live", "greet_student", student)
     # Others that stand behind them are not held up.
-    cluster.tell([*books(5), *(checkout(f"S{n}", f"B{n}") for n in range(5))])
+    shelve(*books(5))
+    cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(5)])
     cluster.all_fresh(keys=10)
     eventually(lambda: len(dead()) == 3, cluster.output)
     assert sorted(dead().values()) == [("S1",), ("S2",), ("S3",)]
@@ -65,7 +66,6 @@ def test_a_message_with_arguments_that_its_actor_does_not_take_is_kept_as_dead(
 
 
 def test_keys_and_runs_of_kinds_that_were_rolled_back_hold_up_nothing(cluster: Cluster) -> None:
-    change("ALTER TABLE freshness DROP CONSTRAINT freshness_kind_check")
     change(
         "INSERT INTO freshness"
         " (kind, key, attempts, lease_token, lease_until, leased_by, leased_at)"
@@ -77,7 +77,8 @@ def test_keys_and_runs_of_kinds_that_were_rolled_back_hold_up_nothing(cluster: C
     )
     cluster.start_web()
     cluster.start_scheduler()
-    cluster.tell([*books(5), *(checkout(f"S{n}", f"B{n}") for n in range(5))])
+    shelve(*books(5))
+    cluster.tell([checkout(f"S{n}", f"B{n}") for n in range(5)])
     cluster.servers.wipe_redis()
     worker = cluster.start_worker()
     eventually(lambda: fresh() == 10, cluster.output)
