@@ -4,7 +4,7 @@ import pytest
 
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
-from tests.library import checkout, shelve
+from tests.library import books, checkout, shelve
 from tests.processes import eventually
 from workers.core.stores import broker_redis
 from workers.jobs.queues import NAMESPACE
