@@ -1,11 +1,12 @@
 """Recommendations of books: for a student, a class or a book; again by id; and why not."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,7 +29,7 @@ Genre = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class FilterIn(BaseModel):
-    """What books may be: levels in grades with both ends, any of the genres, a language, there."""
+    """What books may be: between two levels in grades, of any of the genres, in a language."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,21 +38,12 @@ class FilterIn(BaseModel):
     language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None
     available: bool = True
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "FilterIn":
-        if self.level is not None and self.level[0] > self.level[1]:
-            raise ValueError("the lower level comes first")
-        return self
 
-
-class RecommendationsIn(BaseModel):
-    """What is asked: exactly one of a student, several students (a class) and a book."""
+class _Question(BaseModel):
+    """What may be asked whatever a list is for."""
 
     model_config = ConfigDict(extra="forbid")
 
-    student_id: Id | None = None
-    student_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_STUDENTS)] | None = None
-    book_id: Id | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
     scenario: Literal["default", "something_different"] = "default"
     filter: FilterIn = FilterIn()
@@ -61,22 +53,12 @@ class RecommendationsIn(BaseModel):
     diversity: Annotated[float, Field(ge=0, le=1)] | None = None
     cursor: UUID | None = None
 
-    @model_validator(mode="after")
-    def _about_one_thing(self) -> "RecommendationsIn":
-        given = [self.student_id, self.student_ids, self.book_id]
-        if sum(each is not None for each in given) != 1:
-            raise ValueError("give exactly one of student_id, student_ids and book_id")
-        return self
-
     def wanted(self) -> Wanted:
         """Say the same as the workers do."""
-        ids = self.student_ids or ([self.student_id] if self.student_id is not None else [])
         usual = 0.6 if self.scenario == "something_different" else DIVERSITY
         return Wanted(
-            student_ids=tuple(dict.fromkeys(ids)),
-            book_id=self.book_id,
             limit=self.limit,
-            levels=self.filter.level,
+            levels=self.filter.level and (min(self.filter.level), max(self.filter.level)),
             genres=self.filter.genres,
             language=self.filter.language,
             available=self.filter.available,
@@ -88,7 +70,39 @@ class RecommendationsIn(BaseModel):
         )
 
 
-RECOMMENDATIONS_IN = TypeAdapter(RecommendationsIn)
+class ForStudent(_Question):
+    """Books for one student."""
+
+    student_id: Id
+
+    def wanted(self) -> Wanted:
+        """Say the same as the workers do."""
+        return replace(super().wanted(), student_ids=(self.student_id,))
+
+
+class ForClass(_Question):
+    """Books for several students together."""
+
+    student_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_STUDENTS)]
+
+    def wanted(self) -> Wanted:
+        """Say the same as the workers do; a student named twice is one."""
+        return replace(super().wanted(), student_ids=tuple(dict.fromkeys(self.student_ids)))
+
+
+class ForBook(_Question):
+    """What readers of a book also borrowed."""
+
+    book_id: Id
+
+    def wanted(self) -> Wanted:
+        """Say the same as the workers do."""
+        return replace(super().wanted(), book_id=self.book_id)
+
+
+RECOMMENDATIONS_IN: TypeAdapter[ForStudent | ForClass | ForBook] = TypeAdapter(
+    ForStudent | ForClass | ForBook
+)
 ANSWER = TypeAdapter(Answer)
 EXPLANATION = TypeAdapter(Explanation)
 

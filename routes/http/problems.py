@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 from workers.core.errors import (
     CsvFormatError,
@@ -88,7 +89,19 @@ def on_http_exception(request: Request, error: Exception) -> Response:
         return answer(request, Problem(404, error.detail, reason="unknown_path"))
     response = answer(request, Problem(error.status_code, error.detail))
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(_methods_of(request)))
     return response
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Find the methods that a path takes: each has a route of its own, and one alone refused."""
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 def on_unknown_key(request: Request, error: Exception) -> Response:

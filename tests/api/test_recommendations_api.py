@@ -235,7 +235,7 @@ def test_too_few_books_are_said(stores: None, client: TestClient) -> None:
         {},
         {"student_id": "S1", "book_id": "B1"},
         {"student_id": "S1", "limit": 51},
-        {"student_id": "S1", "filter": {"level": [5, 3]}},
+        {"student_id": "S1", "filter": {"level": [5, 21]}},
         {"student_ids": []},
         {"student_id": "S1", "unknown": 1},
     ],

@@ -168,7 +168,7 @@ def test_one_text_of_fifty_that_the_provider_cannot_bear_is_dead_and_the_others_
     bears_not = provider.refused if code == 400 else provider.breaking
     bears_not.add("FORBIDDEN")
     readers = [f"S{n:02}" for n in range(49)]
-    running.tell([book("bad", "A FORBIDDEN book")])
+    shelve(book("bad", "A FORBIDDEN book"))
     running.tell([checkout("bad", "bad"), *(checkout(s, f"B{n}") for n, s in enumerate(readers))])
     running.settled()
     assert len(provider.requests[0]) == 50
@@ -180,7 +180,7 @@ def test_one_text_of_fifty_that_the_provider_cannot_bear_is_dead_and_the_others_
     assert_derived_is_right()
     # What it died of is mended, and nobody else is asked for again.
     asked = len(provider.inputs)
-    running.tell([book("bad", "A decent book")])
+    shelve(book("bad", "A decent book"))
     running.all_fresh(keys=100)
     assert len(provider.inputs) == asked + 1
     assert_derived_is_right()

@@ -56,7 +56,7 @@ def _band_name(value: object) -> object:
 
 def _language_tag(value: object) -> object:
     """Read "EN" and "pt_BR" as the languages en and pt-br."""
-    return value.strip().lower().replace("_", "-") if isinstance(value, str) else value
+    return value.lower().replace("_", "-") if isinstance(value, str) else value
 
 
 def _post_vector(vector: list[float]) -> list[float]:
@@ -107,10 +107,14 @@ Band = Annotated[
     Literal["beginner", "early_elementary", "late_elementary", "middle_school", "high_school"],
     BeforeValidator(_band_name),
 ]
+WrittenLanguage = Annotated[
+    str,
+    StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"),
+]
 Language = Annotated[
     str,
     StringConstraints(max_length=35, pattern=r"^[a-z]{2,3}(-[a-z0-9]{2,8})*$"),
-    BeforeValidator(_language_tag),
+    BeforeValidator(_language_tag, json_schema_input_type=WrittenLanguage),
 ]
 # A host without a user before it, and nothing that could end an attribute of a page.
 WebAddress = Annotated[
