@@ -35,7 +35,7 @@ Weight = Annotated[float, Field(ge=0, le=10)]
 class WeightsIn(BaseModel):
     """How much each term counts; one that is left out counts nothing."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     readers: Weight = 0
     content: Weight = 0

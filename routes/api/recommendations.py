@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,13 +28,24 @@ Level = Annotated[float, Field(ge=0, le=20)]
 Genre = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004  # a TypeError would be a defect
+    return value
+
+
+# As JSON knows whole numbers: 2.0 is one, true is none.
+Places = Annotated[int, Field(strict=False, ge=1, le=MAX_LIMIT)]
+Limit = Annotated[Places, BeforeValidator(_no_flag, json_schema_input_type=Places)]
+
+
 class FilterIn(BaseModel):
     """What books may be: between two levels in grades, of any of the genres, in a language."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     level: tuple[Level, Level] | None = None
-    genres: Annotated[frozenset[Genre], Field(min_length=1, max_length=MAX_GENRES)] | None = None
+    genres: Annotated[list[Genre], Field(min_length=1, max_length=MAX_GENRES)] | None = None
     language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None
     available: bool = True
 
@@ -42,9 +53,9 @@ class FilterIn(BaseModel):
 class _Question(BaseModel):
     """What may be asked whatever a list is for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
+    limit: Limit = 10
     scenario: Literal["default", "something_different"] = "default"
     filter: FilterIn = FilterIn()
     exclude_ids: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = []
@@ -59,7 +70,7 @@ class _Question(BaseModel):
         return Wanted(
             limit=self.limit,
             levels=self.filter.level and (min(self.filter.level), max(self.filter.level)),
-            genres=self.filter.genres,
+            genres=None if self.filter.genres is None else frozenset(self.filter.genres),
             language=self.filter.language,
             available=self.filter.available,
             exclude_ids=tuple(self.exclude_ids),

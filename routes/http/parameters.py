@@ -263,7 +263,8 @@ def query_level(name: str, description: str) -> Parameter[float | None]:
 
     def parse(text: str | None) -> float | None:
         try:
-            return None if text is None else LEVEL.validate_python(text)
+            # As levels are stored: a single-precision column cannot be compared with 1e-200.
+            return None if text is None else round(LEVEL.validate_python(text), 6)
         except ValidationError as error:
             raise invalid(error, name) from None
 

@@ -126,3 +126,10 @@ def test_the_books_most_like_one_leave_it_out(client: TestClient) -> None:
 def test_an_unknown_book_is_not_found(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.json()["reason"]) == (404, "unknown_book")
+
+
+def test_a_level_that_no_column_can_hold_is_a_level_all_the_same(
+    stores: None, client: TestClient
+) -> None:
+    answer = client.get("/books/search?q=ghosts&level_max=3.3e-213")
+    assert (answer.status_code, answer.json()["hits"]) == (200, [])
