@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from embedded.ports import free_port
 from tests.browser import PHONE, Album, browser_page, faults
+from tests.console.busy_library import books, loans, names, platform
 from tests.embeddings_server import EmbeddingsServer, serving_embeddings
 from tests.library import change, rows
 from tests.lines import logs, running_lines
@@ -31,7 +32,6 @@ QUICK = {
     "EMBEDDING_USD_PER_MILLION_TOKENS": 0.02,
     "FRESHNESS_LIMITS": "student_embedding=60,student_neighbors=120",
 }
-GENRES = ("fantasy", "mystery", "science", "history", "poetry")
 DASHES = str.maketrans("/?=", "---")
 PATHS = (
     "/",
@@ -113,45 +113,6 @@ def page(stack: Stack) -> Iterator[Page]:
 @pytest.fixture
 def album(tmp_path: Path) -> Album:
     return Album(tmp_path / "screenshots")
-
-
-def books() -> list[dict[str, object]]:
-    return [
-        {
-            "event_type": "book_added",
-            "book_id": f"B{n:02}",
-            "title": f"Title {n}",
-            "genre": [GENRES[n % 5]],
-            "reading_level": 1.0 + n % 9,
-        }
-        for n in range(25)
-    ]
-
-
-def loans(*students: str) -> list[dict[str, object]]:
-    """A few loans of each."""
-    return [
-        {
-            "event_type": "checkout_added",
-            "student_id": student,
-            "book_id": f"B{(int(student[1:]) * 3 + n) % 25:02}",
-            "checkout_date": f"2026-03-{1 + n:02}",
-        }
-        for student in students
-        for n in range(4)
-    ]
-
-
-def platform() -> list[dict[str, object]]:
-    """A user and a post, for the kinds that students have not."""
-    return [
-        {"event_type": "post_added", "post_id": "P1", "text": "A library for everybody"},
-        {"event_type": "user_action", "user_id": "U1", "post_id": "P1", "action": "like_post"},
-    ]
-
-
-def names(first: int, last: int) -> list[str]:
-    return [f"S{n:03}" for n in range(first, last + 1)]
 
 
 def ask(page: Page, label: str, yes: str, row: str | None = None) -> None:

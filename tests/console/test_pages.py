@@ -1,9 +1,8 @@
-"""The console without a browser: login, roles, forms, headers, and what no page may show."""
+"""The console without a browser: roles, forms, headers, and what no page may show."""
 
 import logging
 import re
 from collections.abc import Callable, Iterator
-from html import unescape
 
 import pytest
 import redis
@@ -13,42 +12,19 @@ from starlette.testclient import TestClient
 from actors import recompute_student
 from api import OPERATIONS, app
 from routes.console.forms import PREFIX
-from routes.console.sessions import local_path
 from routes.console.views import PAGES
-from routes.http import access
 from tests.api.test_access import API_KEYS, SECRETS
 from tests.collection import Documents, work_run
+from tests.console.session import log_in, token
 from tests.library import borrowed, change, fact, record, rows
 from tests.platform import acted, posts, recompute_all
 from tests.work_off import work_off
 from workers.core.api_keys import Role
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind
-from workers.jobs.schedules import register_job
 from workers.ledger.freshness import Notification
-from workers.students import recompute as work
 
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def keyed(client: TestClient, configure: Callable[..., None]) -> TestClient:
-    """With keys, and without redirects being followed."""
-    configure(API_KEYS=API_KEYS)
-    client.follow_redirects = False
-    return client
-
-
-def log_in(client: TestClient, role: Role) -> None:
-    client.cookies.clear()
-    answer = client.post("/login", data={"key": SECRETS[role], "next": "/console/queues"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/console/queues")
-
-
-def token(client: TestClient) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', client.get("/console/queues").text)
-    assert found is not None
-    return unescape(found[1])
 
 
 def filled(path: str) -> str:
@@ -59,14 +35,6 @@ def filled(path: str) -> str:
     }.items():
         path = path.replace(f"{{{name}}}", value)
     return path.replace("{key}", "S1").replace("{student_id}", "S1").replace("{run_id}", "x")
-
-
-@pytest.fixture
-def library(keyed: TestClient) -> TestClient:
-    register_job("prune_history", "30 3 * * *")
-    record(fact("book_added", book_id="B1", title="One", genre=["poetry"]), borrowed("S1"))
-    work.recompute_student("S1")
-    return keyed
 
 
 def test_every_page_needs_a_login_and_shows_itself_to_its_role(
@@ -124,58 +92,6 @@ def test_every_act_that_needs_an_admin_is_recorded() -> None:
     assert [each.path for each in acts if not each.audited] == []
 
 
-def test_a_form_of_another_session_or_site_does_nothing(keyed: TestClient) -> None:
-    path = f"{PREFIX}/queues/live/pause"
-    log_in(keyed, Role.admin)
-    stolen = token(keyed)
-    log_in(keyed, Role.admin)
-    assert keyed.post(path, data={"token": stolen}).status_code == 403
-    assert keyed.post(path).status_code == 403
-    given = {"token": token(keyed)}
-    elsewhere = {"origin": "http://evil.example"}
-    assert keyed.post(path, data=given, headers=elsewhere).status_code == 403
-    assert rows("SELECT * FROM paused_queues") == rows("SELECT * FROM audit") == []
-    assert keyed.post(path, data=given).status_code == 303
-    assert rows("SELECT paused_by FROM paused_queues") == [("adminer",)]
-
-
-def test_the_api_does_not_take_the_cookie_of_the_pages(keyed: TestClient) -> None:
-    log_in(keyed, Role.admin)
-    assert keyed.get("/freshness").status_code == 401
-    assert keyed.post("/queues/live/pause").status_code == 401
-
-
-def test_a_wrong_key_logs_nobody_in_and_too_many_are_refused(keyed: TestClient) -> None:
-    statuses = []
-    for n in range(12):
-        answer = keyed.post("/login", data={"key": f"guess {n}"})
-        statuses.append(answer.status_code)
-        assert "set-cookie" not in answer.headers
-        assert f"guess {n}" not in answer.text
-    assert statuses == [401] * 10 + [429] * 2
-    assert keyed.post("/login", data={"key": SECRETS[Role.read]}).status_code == 429
-    access.forget_wrong_keys()
-    log_in(keyed, Role.read)
-
-
-def test_a_session_ends_with_its_key_and_with_the_logout(
-    keyed: TestClient, configure: Callable[..., None]
-) -> None:
-    log_in(keyed, Role.admin)
-    configure(API_KEYS=API_KEYS.replace("adminer:admin", "adminer:read"))
-    assert keyed.get("/console/audit").status_code == 403, "it has the role that it has now"
-    configure(API_KEYS=API_KEYS.replace(API_KEYS[-64:], "0" * 64))
-    assert keyed.get("/").status_code == 303, "another secret under the same name"
-    configure(API_KEYS=API_KEYS)
-    log_in(keyed, Role.read)
-    cookie = keyed.cookies["kinfold_session"]
-    answer = keyed.post("/logout", data={"token": token(keyed)})
-    assert answer.headers["location"] == "/login"
-    assert keyed.get("/").status_code == 303
-    keyed.cookies.set("kinfold_session", cookie)
-    assert keyed.get("/").status_code == 303, "a copy of the cookie is worth nothing, either"
-
-
 @pytest.mark.parametrize("body", ["a=b&" * 1001, "key=" + "x" * 300_000], ids=["fields", "bytes"])
 def test_a_form_larger_than_any_of_the_consoles_is_refused(keyed: TestClient, body: str) -> None:
     kind = {"content-type": "application/x-www-form-urlencoded"}
@@ -183,51 +99,6 @@ def test_a_form_larger_than_any_of_the_consoles_is_refused(keyed: TestClient, bo
     log_in(keyed, Role.read)
     assert keyed.post("/logout", content=body, headers=kind).status_code == 413
     assert keyed.get("/").status_code == 200
-
-
-@pytest.mark.parametrize("change_it", [lambda text: text[:-2], lambda text: "x" + text, str.upper])
-def test_a_cookie_that_was_changed_is_no_session(
-    keyed: TestClient, change_it: Callable[[str], str]
-) -> None:
-    log_in(keyed, Role.read)
-    cookie = keyed.cookies["kinfold_session"]
-    keyed.cookies.clear()
-    keyed.cookies.set("kinfold_session", change_it(cookie))
-    assert keyed.get("/").status_code == 303
-
-
-def test_the_cookie_is_kept_from_scripts_and_in_production_from_plain_http(
-    keyed: TestClient, configure: Callable[..., None]
-) -> None:
-    answer = keyed.post("/login", data={"key": SECRETS[Role.read]})
-    cookie = answer.headers["set-cookie"].lower()
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
-    assert "secure" not in cookie
-    configure(KINFOLD_ENV="production")
-    answer = keyed.post("/login", data={"key": SECRETS[Role.read]})
-    assert "secure" in answer.headers["set-cookie"].lower()
-    assert "max-age" in keyed.get("/login").headers["strict-transport-security"]
-
-
-@pytest.mark.parametrize(
-    "following",
-    [
-        "//evil.example",
-        "https://evil.example",
-        "/\\evil.example",
-        "javascript:alert(1)",
-        "/console/x\n/y",
-        "/console/..//evil.example?x=http://y",
-        "",
-        "/loginx",
-    ],
-)
-def test_after_the_login_nobody_is_sent_elsewhere(keyed: TestClient, following: str) -> None:
-    answer = keyed.post("/login", data={"key": SECRETS[Role.read], "next": following})
-    location = answer.headers["location"]
-    assert location == "/" or location.startswith("/console/")
-    assert local_path("/console/queues/live?state=dead") == "/console/queues/live?state=dead"
 
 
 def test_every_answer_carries_the_headers_that_protect_it(keyed: TestClient) -> None:
