@@ -22,6 +22,7 @@ from tests.graph import (
     store_vectors,
     stored_lists,
 )
+from tests.neighbors.conftest import DIMENSIONS
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
@@ -33,17 +34,6 @@ from workers.neighbors.strategy import Search
 from workers.neighbors.topk_lists import floors, occupied
 from workers.neighbors.update import _Copy, forget_graph, update_batch
 from workers.students.read import read_neighbors
-
-DIMENSIONS = 16
-
-
-@pytest.fixture
-def small_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMBEDDING_DIMENSIONS", str(DIMENSIONS))
-    monkeypatch.setenv("MAX_NEIGHBORS", "5")
-    monkeypatch.setenv("NEIGHBOR_SLACK", "3")
-    settings.cache_clear()
-
 
 Steps = st.lists(
     st.tuples(

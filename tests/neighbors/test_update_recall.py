@@ -11,14 +11,13 @@ from tests.graph import (
     recall,
     store_vectors,
 )
+from tests.neighbors.conftest import DIMENSIONS
 from workers.core.settings import settings
 from workers.core.stores import connect
 from workers.neighbors.candidates import FIRST_FOUND
 from workers.neighbors.hnsw_index import index_vectors
 from workers.neighbors.strategy import Search, choose_search
 from workers.neighbors.update import forget_graph
-
-DIMENSIONS = 16
 
 
 def test_ten_percent_churn_leaves_recall_at_one(stores: None) -> None:
