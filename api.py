@@ -1,7 +1,7 @@
 """The Starlette app: lifespan, middleware, the route table."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -34,11 +34,9 @@ from routes.http.openapi import openapi_operations
 from routes.http.problems import HANDLERS
 from routes.http.quick_reads import QuickReads, quick_connections, quick_reads
 from workers.books.arrays import Scoring
+from workers.core.boot import open_process
 from workers.core.logs import configure_logging
-from workers.core.metrics import start_flushing, stop_flushing
 from workers.core.settings import settings
-from workers.core.stores import close_stores, open_stores
-from workers.core.tracing import start_tracing, stop_tracing
 
 STATIC = Path(__file__).parent / "static"
 
@@ -64,23 +62,18 @@ OPERATIONS = (
 async def lifespan(
     app: Starlette,  # noqa: ARG001  # Starlette's signature
 ) -> AsyncIterator[Mapping[str, QuickReads | GroupCommit | Scoring]]:
-    """Open clients at boot, also when a store is down: readiness says so, and they reconnect."""
+    """Open the process and close it, whatever becomes of the app in between."""
     configure_logging()
-    start_tracing("web")
-    open_stores(settings().postgres_pool_size - quick_connections())
-    start_flushing()
-    scoring = Scoring()
-    async with quick_reads() as reads:
-        yield {
-            "reads": reads,
-            "commits": GroupCommit(),
-            "deletions": GroupCommit(),
-            "scoring": scoring,
-        }
-    scoring.close()
-    stop_flushing()
-    close_stores()
-    stop_tracing()
+    # The reads of the event loop have connections of their own.
+    threads = settings().postgres_pool_size - quick_connections()
+    with open_process("web", connections=threads), closing(Scoring()) as scoring:
+        async with quick_reads() as reads:
+            yield {
+                "reads": reads,
+                "commits": GroupCommit(),
+                "deletions": GroupCommit(),
+                "scoring": scoring,
+            }
 
 
 app = Starlette(

@@ -25,11 +25,10 @@ from actors import (
 from actors.firings import Job, fire, send_waiting
 from actors.reconciler import reconcile
 from actors.runs import begin_documents, begin_run
+from workers.core.boot import open_process
 from workers.core.logs import configure_logging
-from workers.core.metrics import start_flushing, stop_flushing
 from workers.core.settings import settings
-from workers.core.stores import close_stores, connect, open_stores, ping
-from workers.core.tracing import start_tracing, stop_tracing
+from workers.core.stores import connect, ping
 from workers.jobs.runs import RunKind, create_run
 from workers.jobs.schedules import forget_other_jobs, register_job, try_leadership
 from workers.operations.series import store_minute
@@ -111,9 +110,6 @@ def lead(stop: threading.Event) -> None:
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     configure_logging()
-    start_tracing("scheduler")
-    open_stores()
-    start_flushing()
     stop = threading.Event()
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -123,12 +119,8 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    try:
+    with open_process("scheduler"):
         lead(stop)
-    finally:
-        stop_flushing()
-        close_stores()
-        stop_tracing()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ those of Dramatiq's are lost when Redis blinks at the wrong moment.
 """
 
 import signal
+from contextlib import ExitStack
 from itertools import count
 from types import FrameType
 
@@ -18,32 +19,30 @@ from actors.middleware.metrics import CountMessages, KeepTraceback
 from actors.middleware.pause import HoldPaused
 from actors.middleware.tracing import Trace
 from actors.middleware.watchdog import Watchdog
+from workers.core.boot import open_process
 from workers.core.logs import configure_logging
-from workers.core.metrics import start_flushing, stop_flushing
 from workers.core.settings import settings
-from workers.core.stores import close_stores, open_stores, redis_client
-from workers.core.tracing import start_tracing, stop_tracing
+from workers.core.stores import redis_client
 from workers.embedding.embedders import embedder
 
 TIME_LIMIT_MS = 300_000
 
 
-class OpenStores(Middleware):
-    """Opens the worker's clients after the fork and closes them when its jobs have ended."""
+class OpenProcess(Middleware):
+    """Open the worker's process after the fork and close it when its jobs have ended."""
+
+    def __init__(self) -> None:
+        self._opened = ExitStack()
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Open stores in the child: a pool opened before the fork would be shared by accident."""
         configure_logging()
-        start_tracing("worker")
-        open_stores()
-        start_flushing()
+        self._opened.enter_context(open_process("worker"))
         embedder(settings().student_embedding)
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Close the stores once all threads have ended and nothing uses the clients any more."""
-        stop_flushing()
-        close_stores()
-        stop_tracing()
+        """Close the process once all threads have ended and nothing uses its clients any more."""
+        self._opened.close()
 
 
 class TermOnce(Middleware):
@@ -70,7 +69,7 @@ broker = RedisBroker(  # type: ignore[no-untyped-call]
     # A request that meets a Redis that hangs waits some seconds and is accepted all the same.
     client=redis_client(str(settings().redis_url), timeout_s=2, retries=1),
     middleware=[
-        OpenStores(),
+        OpenProcess(),
         TermOnce(),
         BindLogs(),
         CountMessages(),

@@ -1,24 +1,26 @@
 """Send notifications: the only way from a ledger key to the actor that looks at it."""
 
-import time
 from collections.abc import Callable, Sequence
 
 import redis
 import structlog
 from dramatiq import Actor
 
+from workers.core.process import per_process
+from workers.core.quiet import Quiet
 from workers.core.vocabulary import Kind
 from workers.ledger.freshness import Notification
-
-# While Redis is down, only one request in this time waits to find that out.
-QUIET_AFTER_FAILURE_S = 2.0
 
 KeyActor = Actor[[str], None]
 
 log = structlog.get_logger()
 
 _actors: dict[Kind, KeyActor] = {}
-_quiet_until = 0.0
+
+
+@per_process
+def _quiet() -> Quiet:
+    return Quiet()
 
 
 def handles(kind: Kind) -> Callable[[KeyActor], KeyActor]:
@@ -43,16 +45,15 @@ def notify(notifications: Sequence[Notification]) -> bool:
         Whether all were sent. If Redis is down they are not, and need not be: the reconciler
         sends what is overdue.
     """
-    global _quiet_until  # noqa: PLW0603  # one Redis, one memory of it per process
     if not notifications:
         return True
-    if time.monotonic() < _quiet_until:
+    if _quiet().lasts:
         return False
     try:
         for notification in notifications:
             actor_of(notification.kind).send(notification.key)
     except redis.RedisError as error:
-        _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE_S
+        _quiet().begin()
         log.warning("notifications_not_sent", count=len(notifications), error=str(error))
         return False
     return True

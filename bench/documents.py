@@ -22,8 +22,9 @@ from bench.document_collection import fill_collection, texts
 from bench.originals_documents import naive_rate
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, resident_mb, running
+from workers.core.process import process
 from workers.core.settings import settings
-from workers.core.stores import close_stores, open_stores, stores
+from workers.core.stores import stores
 from workers.core.vocabulary import HASHING_MODEL, Codec, EmbeddingSpec
 from workers.documents.codecs import decode, encode
 from workers.documents.plan import begin_documents_run, count_batches, plan_documents
@@ -279,9 +280,8 @@ def used_memory() -> int:
 
 def reopen() -> None:
     """Read the settings anew, as a process that starts with them does."""
-    close_stores()
     settings.cache_clear()
-    open_stores()
+    process().forget()
 
 
 @contextmanager

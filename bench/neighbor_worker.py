@@ -15,16 +15,22 @@ from contextlib import contextmanager
 import psutil
 import structlog
 
-from workers.core.stores import close_stores, connection, open_stores
+from workers.core.boot import open_process
+from workers.core.stores import connection
 from workers.neighbors.update import load_graph, update_neighbors
 
 
 def main() -> None:
     """Work until asked to end."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    open_stores()
-    load_graph()
-    print("ready", flush=True)
+    with open_process("bench"):
+        load_graph()
+        print("ready", flush=True)
+        _work_until_stdin_ends()
+        print(psutil.Process().memory_info().rss // 2**20)
+
+
+def _work_until_stdin_ends() -> None:
     ended = threading.Event()
 
     def wait_for_the_end() -> None:
@@ -41,8 +47,6 @@ def main() -> None:
             break
         else:
             time.sleep(0.002)
-    print(psutil.Process().memory_info().rss // 2**20)
-    close_stores()
 
 
 def stale_key() -> str | None:

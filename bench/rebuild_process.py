@@ -7,21 +7,20 @@ import re
 import time
 from pathlib import Path
 
-from workers.core.stores import close_stores, open_stores
+from workers.core.boot import open_process
 from workers.jobs.runs import RunKind, create_run, read_run
 from workers.neighbors.rebuild import rebuild_neighbors
 
 
 def main() -> None:
-    open_stores()
-    idle_mb = peak_mb()
-    started = time.perf_counter()
-    run_id = create_run(RunKind.rebuild_neighbors)
-    rebuild_neighbors(run_id)
-    elapsed = time.perf_counter() - started
-    assert read_run(run_id).state == "done"
-    print(elapsed, peak_mb() - idle_mb)
-    close_stores()
+    with open_process("bench"):
+        idle_mb = peak_mb()
+        started = time.perf_counter()
+        run_id = create_run(RunKind.rebuild_neighbors)
+        rebuild_neighbors(run_id)
+        elapsed = time.perf_counter() - started
+        assert read_run(run_id).state == "done"
+        print(elapsed, peak_mb() - idle_mb)
 
 
 def peak_mb() -> float:

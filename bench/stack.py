@@ -18,8 +18,9 @@ from embedded.children import spawn, stop_groups
 from embedded.ports import free_port
 from embedded.procfile import read_procfile
 from embedded.services import embedded_services
+from workers.core.boot import open_process
 from workers.core.settings import settings
-from workers.core.stores import close_stores, connect, open_stores
+from workers.core.stores import connect
 from workers.jobs.schedules import enable_job, register_job
 from workers.operations.migrate import migrate
 
@@ -44,10 +45,9 @@ def prepared(*, mongo: bool = False, **environment: object) -> Iterator[None]:
         settings.cache_clear()
         with connect() as conn:
             migrate(conn)
-        open_stores()
-        _stop_clock()
-        yield
-        close_stores()
+        with open_process("bench"):
+            _stop_clock()
+            yield
 
 
 def _stop_clock() -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from bench.neighbor_worker import neighbor_worker, stale_key
 from embedded.services import embedded_services
 from tests.graph import assert_graph_is_exact, clustered, delete_students, store_vectors
-from workers.core.stores import close_stores, connect, connection, open_stores
+from workers.core.boot import open_process
+from workers.core.stores import connect, connection
 from workers.operations.migrate import migrate
 
 STUDENTS = 2000
@@ -34,12 +35,11 @@ def main() -> None:
         }
         with connect() as conn:
             migrate(conn)
-        open_stores()
-        vectors = work(seconds)
-        report()
-        assert_graph_is_exact(vectors)
-        print("graph equals brute force: yes")
-        close_stores()
+        with open_process("bench"):
+            vectors = work(seconds)
+            report()
+            assert_graph_is_exact(vectors)
+            print("graph equals brute force: yes")
 
 
 def work(seconds: float) -> dict[str, np.ndarray]:

@@ -9,8 +9,8 @@ from itertools import islice
 import structlog
 
 from sample.documents import documents
+from workers.core.boot import open_process
 from workers.core.logs import configure_logging
-from workers.core.stores import close_stores, open_stores
 from workers.documents.source import reading
 
 BATCH = 1000
@@ -37,6 +37,5 @@ def load_documents() -> int:
 
 if __name__ == "__main__":
     configure_logging()
-    open_stores()
-    load_documents()
-    close_stores()
+    with open_process("command"):
+        load_documents()

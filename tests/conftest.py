@@ -94,45 +94,33 @@ def database_url(template_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@pytest.fixture(autouse=True)
+def process() -> Iterator[None]:
+    """A process of the test's own, with nothing in it yet."""
+    from workers.core.process import new_process
+
+    with new_process():
+        yield
+
+
 @pytest.fixture
 def fresh_settings() -> Iterator[None]:
-    """Settings, embedder and limiter are read anew, before and after the test."""
-    _forget()
-    yield
-    _forget()
-
-
-def _forget() -> None:
-    from actors import notify
-    from routes.http import access
-    from workers.core import metrics
+    """Settings are read anew, before and after the test."""
     from workers.core.settings import settings
-    from workers.embedding import limits
-    from workers.embedding.embedders import embedder
-    from workers.neighbors import update
-    from workers.operations.session_secret import session_secret
-    from workers.users import cache
 
     settings.cache_clear()
-    update.forget_graph()
-    embedder.cache_clear()
-    limits._limiter.cache_clear()
-    metrics._pending.clear()
-    notify._quiet_until = 0.0
-    access.forget_wrong_keys()
-    session_secret.cache_clear()
-    cache._quiet_until = 0.0
+    yield
+    settings.cache_clear()
 
 
 @pytest.fixture
 def stores(database_url: str, fresh_settings: None) -> Iterator[None]:
     """Open stores on an empty, migrated database and an empty Redis."""
-    from workers.core.stores import close_stores, open_stores
+    from workers.core.stores import opened_stores
 
-    opened = open_stores()
-    opened.redis.flushall()
-    yield
-    close_stores()
+    with opened_stores() as opened:
+        opened.redis.flushall()
+        yield
 
 
 @pytest.fixture
@@ -140,15 +128,13 @@ def configure(fresh_settings: None, monkeypatch: pytest.MonkeyPatch) -> Callable
     """Change settings for the rest of the test: `configure(MAX_ATTEMPTS=2)`."""
 
     def change(**variables: object) -> None:
+        from workers.core.process import process
         from workers.core.settings import settings
-        from workers.embedding.embedders import embedder
-        from workers.neighbors import update
 
         for name, value in variables.items():
             monkeypatch.setenv(name, str(value))
         settings.cache_clear()
-        embedder.cache_clear()
-        update.forget_graph()  # like a process that starts with these settings
+        process().forget()  # like one that starts with these settings
 
     return change
 
@@ -164,12 +150,8 @@ def embeddings_server(configure: Callable[..., None]) -> Iterator[EmbeddingsServ
 @pytest.fixture
 def documents(stores: None, configure: Callable[..., None]) -> Iterator[Documents]:
     """An empty collection of documents of its own, and open stores that read it."""
-    from workers.core.stores import close_stores, open_stores
-
     with documents_collection(os.environ["MONGO_URL"]) as found:
-        close_stores()
         configure(MONGO_COLLECTION=found.collection.name)
-        open_stores()
         yield found
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
 from routes.http.operations import OPEN, Operation, reply
-from workers.core import metrics
+from workers.core import counters, metrics
 from workers.core.api_keys import Role
 from workers.core.stores import ping_postgres, ping_redis
 from workers.core.vocabulary import Kind
@@ -103,7 +103,7 @@ def get_ready() -> Response:
 
 def get_metrics() -> Response:
     """Answer with everything that is counted, in Prometheus' text format."""
-    metrics.flush()
+    counters.flush()
     registry = CollectorRegistry()
     registry.register(_Cluster())
     return Response(

@@ -20,6 +20,7 @@ from routes.http.parameters import path_uuid
 from routes.http.problems import Problem, invalid
 from workers.core.api_keys import Role
 from workers.core.metrics import EVENTS_ACCEPTED
+from workers.core.process import per_process, until_exit
 from workers.ingest.events import EVENT, Event
 from workers.ingest.read_event import Chain, read_event
 from workers.ingest.record import Recorded, record_events
@@ -36,8 +37,11 @@ SMALL_BODY_VALUES = 1000
 # Seconds that an answer waits for Redis to take the notifications; the reconciler sends the rest.
 NOTIFY_S = 5.0
 
-# Threads of their own, because requests may hang in all of Starlette's.
-_notifiers = ThreadPoolExecutor(4, thread_name_prefix="notify")
+
+@per_process
+def _notifiers() -> ThreadPoolExecutor:
+    """Threads of their own, because requests may hang in all of Starlette's."""
+    return until_exit(ThreadPoolExecutor(4, thread_name_prefix="notify"))
 
 
 class EventList(BaseModel):
@@ -90,7 +94,7 @@ async def _notify_soon(events: Sequence[Event], recorded: Recorded) -> None:
     While Redis hangs the events are answered all the same: the reconciler sends what is due again.
     """
     loop = asyncio.get_running_loop()
-    pending = loop.run_in_executor(_notifiers, copy_context().run, _notify, events, recorded)
+    pending = loop.run_in_executor(_notifiers(), copy_context().run, _notify, events, recorded)
     await asyncio.wait({pending}, timeout=NOTIFY_S)
     if pending.done():
         pending.result()

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from routes.http.problems import Problem
 from workers.core.api_keys import Role, find_key
+from workers.core.process import per_process
 from workers.core.settings import settings
 
 # Wrong keys in five minutes: from one place, and from one address with whatever it says of itself.
@@ -23,12 +24,24 @@ ADDRESS_LIMIT = RateLimitItemPerMinute(100, 5)
 # lock out those who call from the same place.
 SAME_KEY = RateLimitItemPerMinute(1, 5)
 
-_limiter = FixedWindowRateLimiter(MemoryStorage())
-# When the last wrong key came. Asking the limiter costs more than all else that is done with a key,
-# and mostly nothing is counted.
-_last_wrong_at = float("-inf")
-
 log = structlog.get_logger()
+
+
+class _WrongKeys:
+    """What this process has seen of wrong keys.
+
+    `last_at` is when the last one came: asking the limiter costs more than all else that is done
+    with a key, and mostly nothing is counted.
+    """
+
+    def __init__(self) -> None:
+        self.limiter = FixedWindowRateLimiter(MemoryStorage())
+        self.last_at = float("-inf")
+
+
+@per_process
+def _wrong_keys() -> _WrongKeys:
+    return _WrongKeys()
 
 
 @dataclass(frozen=True)
@@ -107,29 +120,23 @@ def refuse_other_sites(request: Request) -> None:
 
 def check_attempts(request: Request) -> None:
     """Refuse a request from where too many wrong keys came from."""
-    if time.monotonic() - _last_wrong_at > PLACE_LIMIT.get_expiry():
+    wrong = _wrong_keys()
+    if time.monotonic() - wrong.last_at > PLACE_LIMIT.get_expiry():
         return
-    if not all(_limiter.test(limit, *where) for limit, where in _origins(request)):
+    if not all(wrong.limiter.test(limit, *where) for limit, where in _origins(request)):
         raise Problem(429, "too many wrong keys; try again in some minutes")
 
 
 def count_wrong_key(request: Request, presented: str) -> None:
     """Count a wrong key of this request's origins, unless the same one was counted already."""
-    global _last_wrong_at  # noqa: PLW0603  # of the process, as the limiter is
-    _last_wrong_at = time.monotonic()
+    wrong = _wrong_keys()
+    wrong.last_at = time.monotonic()
     digest = hashlib.sha256(presented.encode()).hexdigest()
     origins = _origins(request)
-    if _limiter.hit(SAME_KEY, digest, *origins[-1][1]):
+    if wrong.limiter.hit(SAME_KEY, digest, *origins[-1][1]):
         for limit, where in origins:
-            _limiter.hit(limit, *where)
+            wrong.limiter.hit(limit, *where)
     log.warning("wrong_key", address=request.client.host if request.client else None)
-
-
-def forget_wrong_keys() -> None:
-    """Forget every wrong key that was counted."""
-    global _last_wrong_at  # noqa: PLW0603  # see above
-    _last_wrong_at = float("-inf")
-    _limiter.storage.reset()
 
 
 def _bearer(request: Request) -> Caller:

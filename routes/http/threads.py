@@ -4,7 +4,6 @@ Most share Starlette's. How the process is can be asked of threads that nobody e
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -13,15 +12,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from workers.core.process import per_process, until_exit
+
 Handle = Callable[[Request], Response]
 
 # Of each open path: who asks whether the process is ready waits for Postgres, and who asks whether
 # it lives must not wait for that.
 OPEN = 2
 
-_open: defaultdict[str, ThreadPoolExecutor] = defaultdict(
-    lambda: ThreadPoolExecutor(OPEN, thread_name_prefix="open")
-)
+
+@per_process
+def _threads_of(path: str) -> ThreadPoolExecutor:  # noqa: ARG001  # each path has its own
+    return until_exit(ThreadPoolExecutor(OPEN, thread_name_prefix="open"))
 
 
 async def run_any(handle: Handle, request: Request) -> Response:
@@ -32,5 +34,5 @@ async def run_any(handle: Handle, request: Request) -> Response:
 async def run_open(handle: Handle, request: Request) -> Response:
     """Handle what anybody may ask: whether the process lives, and whether it is ready."""
     loop = asyncio.get_running_loop()
-    threads = _open[request.scope["route"].path]
+    threads = _threads_of(request.scope["route"].path)
     return await loop.run_in_executor(threads, copy_context().run, handle, request)

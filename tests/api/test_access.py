@@ -7,10 +7,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import OPERATIONS, app
-from routes.http import access
 from routes.http.operations import Operation
 from tests.library import stored
 from workers.core.api_keys import Role
+from workers.core.process import process
 
 SECRETS = {role: f"the {role.name} key" for role in Role}
 API_KEYS = ",".join(
@@ -46,7 +46,7 @@ def test_every_operation_wants_a_key_of_its_role(
             for key in (None, "", "wrong", f"{SECRETS[Role.admin]}x", "ünïcode"):
                 status = call(client, operation, key)
                 assert status not in (401, 403) if operation.role is None else status == 401
-            access.forget_wrong_keys()
+            process().forget()
 
 
 def test_only_health_and_docs_are_open_and_writing_is_not_for_readers() -> None:

@@ -16,7 +16,7 @@ from tests.collection import Documents, stored, value_of, work_on, work_run
 from tests.embeddings_server import EmbeddingsServer, Fault
 from workers.core.errors import SourceError
 from workers.core.settings import settings
-from workers.core.stores import close_stores, open_stores
+from workers.core.stores import opened_stores
 from workers.core.stores import stores as open_clients
 from workers.documents import coverage
 from workers.documents.cleanup import cleanup_documents
@@ -264,12 +264,11 @@ def test_a_source_that_is_not_there_is_503_with_a_reason(
     away.close()
     monkeypatch.delenv("MONGO_URL")
     settings.cache_clear()
-    close_stores()
-    open_stores()
-    assert refused() == (503, "mongo_not_configured")
-    # What is stored can be read all the same.
-    assert api.get("/documents/A/embedding").status_code == 200
-    assert api.get("/freshness").status_code == 200
+    with opened_stores():
+        assert refused() == (503, "mongo_not_configured")
+        # What is stored can be read all the same.
+        assert api.get("/documents/A/embedding").status_code == 200
+        assert api.get("/freshness").status_code == 200
 
 
 def test_a_redis_that_lost_its_data_knows_the_active_version_again(

@@ -16,7 +16,8 @@ from routes.http.group_commit import MAX_EVENTS, MAX_LISTS, GroupCommit
 from routes.http.problems import Problem
 from tests.library import ledger, rows, student
 from tests.processes import eventually
-from workers.core.stores import connect, open_stores
+from workers.core.stores import connect
+from workers.core.stores import stores as open_clients
 from workers.core.vocabulary import Kind
 from workers.ingest.events import Event
 from workers.ingest.record import Recorded
@@ -124,7 +125,7 @@ def test_who_gets_no_answer_is_asked_to_send_it_again(
 def test_when_there_is_no_connection_nobody_waits_for_it_twice(
     stores: None,
 ) -> None:
-    pool = open_stores().pool
+    pool = open_clients().pool
     pool.timeout = 1
 
     async def record_all(count: int) -> list[Recorded | BaseException]:

@@ -11,7 +11,8 @@ from actors.broker import broker
 from api import OPERATIONS, app
 from embedded.ports import free_port
 from tests.library import change, rows, stale
-from workers.core.stores import close_stores, open_stores, stores
+from workers.core.stores import stores
+from workers.core.stores import stores as open_clients
 
 EVENT = {"event_type": "student_added", "student_id": "S1"}
 
@@ -121,12 +122,10 @@ def without_postgres(
     stores: None, configure: object, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
     """The app was started while nobody listened at DATABASE_URL."""
-    close_stores()
     assert callable(configure)
     configure(DATABASE_URL=f"postgresql://somebody:secret@127.0.0.1:{free_port()}/none")
-    opened = open_stores()
-    monkeypatch.setattr(opened.pool, "timeout", 0.2)
     with TestClient(app, "http://127.0.0.1", client=("127.0.0.1", 1)) as client:
+        monkeypatch.setattr(open_clients().pool, "timeout", 0.2)
         yield client
 
 

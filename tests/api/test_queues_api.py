@@ -14,7 +14,8 @@ from actors.firings import send_waiting
 from actors.reconciler import reconcile
 from tests.library import change, checkout, rows
 from tests.work_off import work_off
-from workers.core.metrics import KEYS_DONE, MESSAGES, flush
+from workers.core.counters import flush
+from workers.core.metrics import KEYS_DONE, MESSAGES
 from workers.core.settings import Settings, settings
 from workers.core.stores import stores
 from workers.core.vocabulary import Kind

@@ -7,11 +7,11 @@ from starlette.testclient import TestClient
 
 from routes.console.forms import PREFIX
 from routes.console.sessions import local_path
-from routes.http import access
 from tests.api.test_access import API_KEYS, SECRETS
 from tests.console.session import log_in, token
 from tests.library import rows
 from workers.core.api_keys import Role
+from workers.core.process import process
 
 
 def test_a_form_of_another_session_or_site_does_nothing(keyed: TestClient) -> None:
@@ -44,7 +44,7 @@ def test_a_wrong_key_logs_nobody_in_and_too_many_are_refused(keyed: TestClient) 
         assert f"guess {n}" not in answer.text
     assert statuses == [401] * 10 + [429] * 2
     assert keyed.post("/login", data={"key": SECRETS[Role.read]}).status_code == 429
-    access.forget_wrong_keys()
+    process().forget()
     log_in(keyed, Role.read)
 
 

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tests.embeddings_server import EmbeddingsServer, Fault
+from tests.processes import eventually
 from workers.core import metrics
+from workers.core.counters import flush, read_counts
 from workers.core.metrics import (
     EMBEDDING_DURATION,
     EMBEDDINGS_GENERATED,
     KEYS_DONE,
     NEIGHBORS_OUT_OF_RANGE,
 )
+from workers.core.process import holding
 from workers.core.settings import settings
-from workers.core.stores import stores
+from workers.core.stores import redis_client, stores
+from workers.core.stores import stores as open_clients
 from workers.embedding.embedders import embedder
 from workers.embedding.texts import embed_texts
 
@@ -28,6 +34,11 @@ ROOT = Path(__file__).parents[2]
 MODEL = "text-embedding-3-small"
 Labels = frozenset[tuple[str, str]]
 Value = Callable[..., float | None]
+SPIN = """
+local function now() local time = redis.call('TIME') return time[1] + time[2] / 1e6 end
+local ends_at = now() + ARGV[1]
+while now() < ends_at do end
+"""
 
 
 def scrape(client: TestClient) -> dict[tuple[str, Labels], float]:
@@ -101,15 +112,12 @@ def test_labels_may_hold_any_text(value: Value) -> None:
 
 def test_the_counts_of_two_processes_add_up(value: Value) -> None:
     code = """
-from workers.core.metrics import EMBEDDING_DURATION, KEYS_DONE, start_flushing, stop_flushing
-from workers.core.stores import close_stores, open_stores
-open_stores()
-start_flushing()
-for _ in range(100):
-    KEYS_DONE.add(1, kind="student_embedding")
-EMBEDDING_DURATION.observe(3, model="m")
-stop_flushing()
-close_stores()
+from workers.core.boot import open_process
+from workers.core.metrics import EMBEDDING_DURATION, KEYS_DONE
+with open_process("test"):
+    for _ in range(100):
+        KEYS_DONE.add(1, kind="student_embedding")
+    EMBEDDING_DURATION.observe(3, model="m")
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
@@ -127,22 +135,52 @@ def test_counts_are_kept_while_redis_takes_none_and_added_once_afterwards(value:
     try:
         with pytest.raises(redis.ResponseError):
             client.set("x", 1)
-        metrics.flush()
+        flush()
         KEYS_DONE.add(4, kind="student_embedding")
-        metrics.flush()
+        flush()
     finally:
         client.config_set("maxmemory", 0)
     assert value("keys_done_total", kind="student_embedding") == 7
     assert value("keys_done_total", kind="student_embedding") == 7
 
 
+def test_counts_that_redis_takes_too_late_to_say_so_are_added_once(stores: None) -> None:
+    impatient = redis_client(os.environ["REDIS_URL"], timeout_s=0.2)
+    busy = threading.Thread(target=keep_busy, args=[2.0])
+    with impatient, holding(replace(open_clients(), redis=impatient)):
+        impatient.ping()  # who has to connect first sends nothing
+        KEYS_DONE.add(3, kind="student_embedding")
+        busy.start()
+        eventually(is_busy)
+        flush()
+        KEYS_DONE.add(4, kind="student_embedding")
+        busy.join()
+        flush()
+    assert read_counts() == {("keys_done_total", "", "student_embedding"): 7}
+
+
+def keep_busy(seconds: float) -> None:
+    """Let Redis answer nobody for a while; it works off afterwards what it was sent."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as other:
+        other.eval(SPIN, 0, seconds)
+
+
+def is_busy() -> bool:
+    with redis_client(os.environ["REDIS_URL"], timeout_s=0.2, retries=0) as other:
+        try:
+            other.ping()
+        except redis.TimeoutError:
+            return True
+        return False
+
+
 def test_a_lost_connection_costs_no_count(value: Value) -> None:
     NEIGHBORS_OUT_OF_RANGE.add(1)
-    metrics.flush()
+    flush()
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as other:
         other.client_kill_filter(_type="normal", skipme=True)
     NEIGHBORS_OUT_OF_RANGE.add(1)
-    metrics.flush()
+    flush()
     assert value("neighbor_similarity_out_of_range_total") == 2
 
 

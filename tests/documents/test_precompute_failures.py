@@ -21,7 +21,7 @@ from tests.collection import (
 from tests.embeddings_server import EmbeddingsServer, Fault
 from tests.library import rows
 from workers.core.settings import settings
-from workers.core.stores import close_stores, open_stores, stores
+from workers.core.stores import opened_stores, stores
 from workers.documents import refresh
 from workers.documents.batch import precompute_batch
 from workers.documents.failures import list_failures
@@ -259,8 +259,6 @@ def test_documents_without_a_source_are_refused_and_nothing_else_breaks(
 
     monkeypatch.delenv("MONGO_URL")
     settings.cache_clear()
-    close_stores()
-    open_stores()
-    with pytest.raises(SourceError) as refused:
+    with opened_stores(), pytest.raises(SourceError) as refused:
         check_source()
     assert refused.value.reason == "mongo_not_configured"

@@ -9,6 +9,7 @@ from tests.embeddings_server import EmbeddingsServer, Fault, FaultKind
 from tests.library import book, books, checkout, ledger, make_due, rows
 from tests.work_off import work_off
 from workers.core import metrics
+from workers.core.counters import flush
 from workers.core.stores import stores
 from workers.core.vocabulary import Kind
 from workers.embedding import limits
@@ -44,7 +45,7 @@ def end_pauses() -> None:
 
 
 def invalid_embeddings() -> float:
-    metrics.flush()
+    flush()
     families = {family.name: family for family in metrics.collect()}
     return sum(sample.value for sample in families["invalid_embeddings"].samples)
 

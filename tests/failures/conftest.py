@@ -36,18 +36,19 @@ def cluster(
     configure: Callable[..., None],
 ) -> Iterator[Cluster]:
     """Empty servers, no process yet; the test's own settings and clients point there, too."""
-    from workers.core.stores import close_stores, open_stores
+    from workers.core.stores import opened_stores
 
     url, admin_url = _new_database(servers)
     servers.wipe_redis()
     configure(DATABASE_URL=url, REDIS_URL=servers.redis.url, EMBEDDING_DIMENSIONS=64, **QUICK)
-    open_stores()
     cluster = Cluster(servers, tmp_path)
     try:
-        yield cluster
+        with opened_stores():
+            try:
+                yield cluster
+            finally:
+                cluster.stop()
     finally:
-        cluster.stop()
-        close_stores()
         servers.mend()
         with psycopg.connect(admin_url, autocommit=True) as admin:
             name = sql.Identifier(urlsplit(url).path[1:])

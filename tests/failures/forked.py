@@ -55,19 +55,19 @@ def worker(environment: dict[str, str], log: Path) -> None:
 def rebuild(environment: dict[str, str], log: Path) -> None:
     """One run that rebuilds the neighbour graph; a run that is active already is gone on with."""
     _begin(environment, log)
+    from workers.core.boot import open_process
     from workers.core.errors import RunActiveError
-    from workers.core.stores import open_stores
     from workers.jobs.runs import RunKind, create_run
     from workers.neighbors.rebuild import rebuild_neighbors
 
-    open_stores()
-    try:
-        run_id = create_run(RunKind.rebuild_neighbors)
-    except RunActiveError as error:
-        if error.run_id is None:
-            return
-        run_id = error.run_id
-    rebuild_neighbors(run_id)
+    with open_process("command"):
+        try:
+            run_id = create_run(RunKind.rebuild_neighbors)
+        except RunActiveError as error:
+            if error.run_id is None:
+                return
+            run_id = error.run_id
+        rebuild_neighbors(run_id)
 
 
 class Front:
@@ -116,15 +116,19 @@ def _front(environment: dict[str, str], log: Path, pipe: Connection) -> None:
     _begin(environment, log)
     from actors.reconciler import reconcile
     from scheduler import JOBS
+    from workers.core.boot import open_process
     from workers.core.logs import configure_logging
-    from workers.core.stores import open_stores
 
     configure_logging()
-    open_stores()
     answers: dict[str, Callable[..., object]] = {
         "tell": _tell,
         "reconcile": lambda: reconcile(JOBS),
     }
+    with open_process("scheduler"):
+        _answer(pipe, answers)
+
+
+def _answer(pipe: Connection, answers: dict[str, Callable[..., object]]) -> None:
     while True:
         name, *args = pipe.recv()
         try:

@@ -1,6 +1,7 @@
 """Queues: what is held back, and what lies dead in them."""
 
 import json
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from dramatiq import Message
 from actors import broker
 from tests.library import checkout, ledger, rows
 from tests.work_off import work_off
-from workers.core.stores import connection
+from workers.core.stores import broker_redis, connection
 from workers.core.vocabulary import Kind, Queue
 from workers.ingest.record import record_events
 from workers.jobs import queues
@@ -54,6 +55,25 @@ def test_a_paused_queue_leaves_the_other_alone() -> None:
     queues.pause_queue(Queue.batch, "ops")
     work_off(record_events([checkout("S1", "B1")]).notifications)
     assert ledger(Kind.student_embedding, "done") == {"S1": (1,)}
+
+
+def test_a_purge_that_redis_does_twice_removes_nothing_that_came_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when the first answer came too late and the client asked again."""
+    client = broker_redis()
+    once = client.eval
+
+    def twice(*call: Any) -> object:
+        once(*call)
+        broker.get_actor("recompute_student").send("later")
+        return once(*call)
+
+    for student_id in ("S1", "S2"):
+        broker.get_actor("recompute_student").send(student_id)
+    monkeypatch.setattr(client, "eval", twice)
+    queues.purge_queue(Queue.live)
+    assert client.llen("dramatiq:live") == 1
 
 
 def test_a_run_waits_while_its_queue_is_paused() -> None:

@@ -59,7 +59,7 @@ def test_a_copy_that_has_not_followed_for_long_is_loaded_anew(
     vectors = students(60, 22)
     store_vectors(vectors)
     drain()
-    graph = update._Copy.graph
+    graph = update._copy().graph
     assert graph is not None
     # Another worker moves everyone, and what it said of that is pruned before we look.
     update.forget_graph()
@@ -68,7 +68,7 @@ def test_a_copy_that_has_not_followed_for_long_is_loaded_anew(
     drain()
     with connection() as conn:
         conn.execute("DELETE FROM graph_changes WHERE seq > %s", [graph.seq])
-    update._Copy.graph = graph
+    update._copy().graph = graph
     monkeypatch.setattr(graph, "_followed_at", float("-inf"))
     vectors["S001"] = students(60, 24)["S001"]
     store_vectors({"S001": vectors["S001"]})
@@ -89,7 +89,7 @@ def test_who_comes_back_after_a_deletion_leaves_no_edge_of_the_time_between(stor
     vectors = students(60, 34)
     store_vectors(vectors)
     drain()
-    graph = update._Copy.graph
+    graph = update._copy().graph
     # S001 is deleted and comes back near S002. Before its own update another worker, which loads
     # the graph anew, updates S002 and offers it to S001.
     update.forget_graph()
@@ -102,7 +102,7 @@ def test_who_comes_back_after_a_deletion_leaves_no_edge_of_the_time_between(stor
     update.update_neighbors("S002")
     assert stored_lists()["S001"].keys() == {"S002"}
     # S001 is somebody else when we follow.
-    update._Copy.graph = graph
+    update._copy().graph = graph
     assert_right_after_moving({**vectors, "S001": -vectors["S002"]}, "S001")
 
 
@@ -114,7 +114,7 @@ def test_a_newcomer_whom_another_worker_put_into_a_list_is_known_to_all(
     vectors = students(60, 35)
     store_vectors(vectors)
     drain()
-    graph = update._Copy.graph
+    graph = update._copy().graph
     # Ahead of its own update the newcomer enters a list that lost everyone and is searched again,
     # by another worker, which loads the graph anew.
     update.forget_graph()
@@ -130,7 +130,7 @@ def test_a_newcomer_whom_another_worker_put_into_a_list_is_known_to_all(
     update.update_neighbors(min(left))
     assert "new" in stored_lists()["S000"]
     # The newcomer is somebody else when we follow.
-    update._Copy.graph = graph
+    update._copy().graph = graph
     assert_right_after_moving({**vectors, "new": -vectors["S000"]}, "new")
 
 
@@ -161,7 +161,7 @@ def test_after_an_exception_the_copy_is_not_trusted(
     with monkeypatch.context() as patch:
         patch.setattr(update, "write_edges", broken)
         update.update_neighbors("S002")
-    assert update._Copy.graph is None
+    assert update._copy().graph is None
     with connection() as conn:
         conn.execute("UPDATE freshness SET not_before = now()")
     drain()

@@ -32,7 +32,7 @@ from workers.neighbors.graph import NeighborGraph
 from workers.neighbors.rebuild import rebuild_neighbors
 from workers.neighbors.strategy import Search
 from workers.neighbors.topk_lists import floors, occupied
-from workers.neighbors.update import _Copy, forget_graph, update_batch
+from workers.neighbors.update import _copy, forget_graph, update_batch
 from workers.students.read import read_neighbors
 
 Steps = st.lists(
@@ -134,12 +134,12 @@ def test_whichever_worker_gets_the_next_batch_its_copy_is_what_is_stored(
             store_vectors(moved)
         if what == "restart":
             copies[worker] = None
-        _Copy.graph = copies[worker]
+        _copy().graph = copies[worker]
         for _ in range(batches):
             attempt(Kind.student_neighbors, "", update_batch)
-        copies[worker] = _Copy.graph
-        if _Copy.graph is not None:
-            assert_copy_is_what_is_stored(_Copy.graph)
+        graph = copies[worker] = _copy().graph
+        if graph is not None:
+            assert_copy_is_what_is_stored(graph)
     drain()
     if search is Search.exact:
         assert_graph_is_exact(vectors)

@@ -22,7 +22,7 @@ from actors.reconciler import reconcile
 from tests.firings import EVERY_2_HOURS, START, Sent, job, queued
 from tests.library import change, rows
 from tests.processes import LIMIT_SECONDS, eventually
-from workers.core.metrics import flush, read_counts
+from workers.core.counters import flush, read_counts
 from workers.core.stores import transaction
 from workers.core.vocabulary import Kind
 from workers.jobs.history import prune_history

@@ -11,6 +11,7 @@ from tests.library import change, record, stale
 from tests.platform import acted, axis, interests, posts, recompute_all, request, user_deleted
 from tests.work_off import work_off
 from workers.core.errors import UnknownKeyError
+from workers.core.process import process
 from workers.core.stores import stores
 from workers.core.vocabulary import Kind
 from workers.ledger.freshness import find_overdue
@@ -115,7 +116,7 @@ def test_without_redis_reads_answer_from_postgres(monkeypatch: pytest.MonkeyPatc
     monkeypatch.undo()
     # For a moment nobody asks again; then the copy answers.
     assert cache.read("U") is None
-    monkeypatch.setattr(cache, "_quiet_until", 0.0)
+    process().forget()
     assert cache.read("U") is not None
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from workers.core.boot import open_process
 from workers.core.logs import configure_logging
-from workers.core.stores import close_stores, open_stores
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,6 +22,5 @@ def print_check(
     parser.add_argument("--sample", type=int, default=default_sample)
     arguments = parser.parse_args()
     configure_logging(sys.stderr)
-    open_stores()
-    print(json.dumps(asdict(check(arguments.sample)), indent=2))  # noqa: T201
-    close_stores()
+    with open_process("command"):
+        print(json.dumps(asdict(check(arguments.sample)), indent=2))  # noqa: T201

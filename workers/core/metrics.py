@@ -1,73 +1,10 @@
-"""Counters and histograms that are right across processes and machines.
+"""What is counted, by name, and how Prometheus reads it."""
 
-Web and workers may run on different machines, so no process can see another's memory. Each adds
-up its own increments and moves them to one Redis hash every second; `/metrics` shows the hash.
-A store that blinks delays the numbers; a killed process loses at most its last second of them.
-"""
-
-import json
-import threading
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-import redis
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from workers.core.stores import stores
-
-HASH = "metrics"
-# Seconds between flushes: what a killed process loses of its counts at most.
-FLUSH_INTERVAL_S = 1.0
-
-_pending: defaultdict[tuple[str, ...], float] = defaultdict(float)
-_lock = threading.Lock()
-_stopped = threading.Event()
-
-
-@dataclass(frozen=True)
-class Total:
-    """A count that only grows; `labels` names what it is broken down by."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-
-    def add(self, amount: float, **labels: str) -> None:
-        """Add `amount`, if it is any, for these label values."""
-        if not amount:
-            return
-        _add(self.name, "", [labels[label] for label in self.labels], amount)
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """A histogram; `buckets` are upper bounds in the unit that the name ends with."""
-
-    name: str
-    help: str
-    buckets: tuple[float, ...]
-    labels: tuple[str, ...] = ()
-
-    def observe(self, value: float, **labels: str) -> None:
-        """Count one value for these label values."""
-        values = [labels[label] for label in self.labels]
-        bound = next((str(float(b)) for b in self.buckets if value <= b), "+Inf")
-        _add(self.name, bound, values, 1)
-        _add(self.name, "sum", values, value)
-
-    def observe_all(self, observed: Iterable[float], **labels: str) -> None:
-        """Count many values for these label values."""
-        values = [labels[label] for label in self.labels]
-        counts: Counter[str] = Counter()
-        total = 0.0
-        for value in observed:
-            counts[next((str(float(b)) for b in self.buckets if value <= b), "+Inf")] += 1
-            total += value
-        for bound, count in counts.items():
-            _add(self.name, bound, values, count)
-        _add(self.name, "sum", values, total)
-
+from workers.core.counters import Distribution, Total, read_counts
 
 EMBEDDINGS_GENERATED = Total(
     "embeddings_generated_total", "Valid embeddings received from the embedder.", ("model",)
@@ -176,49 +113,6 @@ TOTALS = (
 DISTRIBUTIONS = (EMBEDDING_DURATION, KEY_LATENCY, MESSAGE_DURATION, HTTP_DURATION)
 
 
-def flush() -> None:
-    """Move what this process has counted to Redis; on failure it is kept for the next time."""
-    with _lock:
-        batch = dict(_pending)
-        _pending.clear()
-    if not batch:
-        return
-    pipeline = stores().redis.pipeline(transaction=True)
-    for field, amount in batch.items():
-        pipeline.hincrbyfloat(HASH, json.dumps(field), amount)
-    try:
-        pipeline.execute()
-    except redis.RedisError:
-        with _lock:
-            for field, amount in batch.items():
-                _pending[field] += amount
-
-
-def start_flushing() -> None:
-    """Flush every second on a daemon thread until `stop_flushing`."""
-    _stopped.clear()
-
-    def loop() -> None:
-        while not _stopped.wait(FLUSH_INTERVAL_S):
-            flush()
-
-    threading.Thread(target=loop, name="metrics-flush", daemon=True).start()
-
-
-def stop_flushing() -> None:
-    """End the thread and flush once more."""
-    _stopped.set()
-    flush()
-
-
-def read_counts() -> dict[tuple[str, ...], float]:
-    """Read all counts, by name, part (a histogram's bound or "sum") and labels."""
-    return {
-        tuple(json.loads(field)): float(value)
-        for field, value in stores().redis.hgetall(HASH).items()
-    }
-
-
 def collect() -> Iterator[Metric]:
     """Collect the cluster's counters and histograms as Prometheus metric families."""
     stored = read_counts()
@@ -253,8 +147,3 @@ def _running_total(counts: Iterable[float]) -> Iterator[float]:
     for count in counts:
         total += count
         yield total
-
-
-def _add(name: str, part: str, labels: list[str], amount: float) -> None:
-    with _lock:
-        _pending[name, part, *labels] += amount

@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 from workers.core.foreign_text import escaping_adapters
+from workers.core.process import held, holding
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.tracing import TracedAsyncCursor, TracedCursor, is_tracing
@@ -56,13 +57,12 @@ class Stores:
     mongo: Mongo | None
 
 
-_open: Stores | None = None
-
-
 def redis_client(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis:
     """Make a Redis client that gives up after `timeout_s` and tries a broken connection again.
 
-    Connects on first use. `rediss://` does not check the certificate's issuer, because hosted
+    An answer that comes too late is a broken connection, too: with `retries`, Redis may do twice
+    or later what it was sent, so whatever is sent must be right then as well. Connects on first
+    use. `rediss://` does not check the certificate's issuer, because hosted
     Redis (Heroku) presents self-signed ones.
     """
     tls = {"ssl_cert_reqs": "none", "ssl_check_hostname": False} if url.startswith("rediss") else {}
@@ -81,33 +81,37 @@ def connect() -> psycopg.Connection:
     return psycopg.connect(str(settings().database_url), **(SESSION | {"connect_timeout": 10}))
 
 
-def open_stores(connections: int | None = None) -> Stores:
-    """Open the process's Postgres pool and Redis client; the pool connects in the background.
+@contextmanager
+def opened_stores(connections: int | None = None) -> Iterator[Stores]:
+    """Open the clients of Postgres, Redis and MongoDB in this process; each connects by itself.
 
     Args:
         connections: most of the pool, by default as many as a process may have.
     """
-    global _open  # noqa: PLW0603  # the process has one set of clients, opened at boot
-    if _open is None:
-        pool: Pool = ConnectionPool(
-            str(settings().database_url),
-            min_size=1,
-            max_size=connections or settings().postgres_pool_size,
-            timeout=5,
-            kwargs=SESSION,
-            configure=_configure,
-            check=_check,
-            open=True,
+    url = settings().feature_store_url
+    with ExitStack() as opened:
+        pool: Pool = opened.enter_context(
+            ConnectionPool(
+                str(settings().database_url),
+                min_size=1,
+                max_size=connections or settings().postgres_pool_size,
+                timeout=5,
+                kwargs=SESSION,
+                configure=_configure,
+                check=_check,
+                open=False,
+            )
         )
-        url = settings().feature_store_url
-        _open = Stores(
+        clients = Stores(
             pool,
-            redis_client(url),
-            redis_client(str(settings().redis_url)),
-            redis_client(url, timeout_s=1, retries=0),
-            _mongo_client(),
+            redis=opened.enter_context(redis_client(url)),
+            broker=opened.enter_context(redis_client(str(settings().redis_url))),
+            probe=opened.enter_context(redis_client(url, timeout_s=1, retries=0)),
+            mongo=_mongo_client(),
         )
-    return _open
+        if clients.mongo is not None:
+            opened.callback(clients.mongo.close)
+        yield opened.enter_context(holding(clients))
 
 
 def async_pool(connections: int) -> AsyncPool:
@@ -174,28 +178,13 @@ def _can_be_read(conn: psycopg.Connection | psycopg.AsyncConnection) -> bool:
     return bool(poll.poll(0))
 
 
-def close_stores() -> None:
-    """Close the clients that `open_stores` opened."""
-    global _open  # noqa: PLW0603
-    if _open is not None:
-        _open.pool.close()
-        _open.redis.close()
-        _open.broker.close()
-        _open.probe.close()
-        if _open.mongo is not None:
-            _open.mongo.close()
-        _open = None
-
-
 def stores() -> Stores:
-    """Return the process's open clients.
+    """Return the open clients.
 
     Raises:
-        RuntimeError: `open_stores` has not been called in this process.
+        RuntimeError: the process is not open.
     """
-    if _open is None:
-        raise RuntimeError("stores are not open: call open_stores() at boot")
-    return _open
+    return held(Stores)
 
 
 def broker_redis() -> Redis:

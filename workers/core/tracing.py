@@ -24,9 +24,14 @@ def is_tracing() -> bool:
     return settings().otel_exporter_otlp_endpoint is not None
 
 
-def start_tracing(process: str) -> None:
-    """Send this process' spans from now on, if they are wanted; to be called after a fork."""
+@contextmanager
+def tracing(process: str) -> Iterator[None]:
+    """Send this process' spans inside the block, if they are wanted, and at its end what is left.
+
+    To be called after a fork.
+    """
     if not is_tracing():
+        yield
         return
     # Only who traces pays for the imports.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
@@ -39,14 +44,12 @@ def start_tracing(process: str) -> None:
     provider = TracerProvider(resource=Resource.create({"service.name": f"kinfold-{process}"}))
     # Address, headers and sampling: the exporter and the provider read OTEL_* themselves.
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    # OpenTelemetry takes one provider in the life of a process.
     trace.set_tracer_provider(provider)
-
-
-def stop_tracing() -> None:
-    """Send the spans that are left."""
-    shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
-    if shutdown is not None:  # the provider of no traces has none
-        shutdown()
+    try:
+        yield
+    finally:
+        provider.shutdown()
 
 
 @contextmanager

@@ -9,10 +9,9 @@ import sys
 import time
 from uuid import UUID
 
+from workers.core.boot import open_process
 from workers.core.errors import KinfoldError, RunActiveError
 from workers.core.logs import configure_logging
-from workers.core.metrics import flush
-from workers.core.stores import close_stores, open_stores
 from workers.documents.batch import precompute_batch
 from workers.documents.cleanup import cleanup_documents
 from workers.documents.plan import begin_documents_run, count_batches, plan_documents
@@ -60,7 +59,11 @@ def main() -> int:
     if (arguments.mode is None) == (arguments.resume is None):
         parser.error("give a mode, or a run to resume")
     configure_logging(sys.stderr)
-    open_stores()
+    with open_process("command"):
+        return _main(arguments)
+
+
+def _main(arguments: argparse.Namespace) -> int:
     try:
         check_source()
         run_id = arguments.resume
@@ -86,8 +89,6 @@ def main() -> int:
     )
     if run.error:
         print(run.error, file=sys.stderr)  # noqa: T201
-    flush()
-    close_stores()
     return 0 if run.state == "done" else 1
 
 

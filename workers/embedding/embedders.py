@@ -1,10 +1,9 @@
 """Where vectors come from: an OpenAI-compatible endpoint, or a model on this machine."""
 
-from functools import cache
-
 import structlog
 
 from workers.core.errors import ProviderDeniedError
+from workers.core.process import per_process
 from workers.core.settings import settings
 from workers.core.vocabulary import HASHING_MODEL, SEMANTIC_MODEL, EmbeddingSpec
 from workers.embedding.embedder import Embedder, Embeddings
@@ -26,7 +25,7 @@ class AbsentProvider:
         )
 
 
-@cache
+@per_process
 def embedder(spec: EmbeddingSpec) -> Embedder:
     """Return the process's embedder of these vectors.
 

@@ -5,7 +5,6 @@ import random
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 
 import redis
 import structlog
@@ -14,6 +13,7 @@ from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from workers.core.errors import ProviderUnavailableError
+from workers.core.process import per_process
 from workers.core.settings import settings
 from workers.core.stores import stores
 
@@ -141,7 +141,7 @@ def _take_place(tokens: int) -> bool:
     )
 
 
-@cache
+@per_process
 def _limiter() -> SlidingWindowCounterRateLimiter:
     storage = RedisStorage(
         settings().feature_store_url,

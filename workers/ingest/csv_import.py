@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from workers.core.boot import open_process
 from workers.core.errors import CsvFormatError
 from workers.core.logs import configure_logging
-from workers.core.stores import close_stores, open_stores
 from workers.ingest.apply_library import LoanKey
 from workers.ingest.csv_tables import (
     COLUMNS,
@@ -250,15 +250,13 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
     configure_logging(sys.stderr)
-    open_stores()
     try:
-        report = import_csv(arguments.table, arguments.file.read_bytes())
-        resend_stale()
+        with open_process("command"):
+            report = import_csv(arguments.table, arguments.file.read_bytes())
+            resend_stale()
     except (CsvFormatError, OSError) as error:
         print(f"{arguments.file}: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
         return 2
-    finally:
-        close_stores()
     counts = {name: value for name, value in vars(report).items() if isinstance(value, int)}
     print(json.dumps({**counts, "errors": [vars(error) for error in report.errors]}))  # noqa: T201
     return 1 if report.failed else 0

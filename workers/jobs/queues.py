@@ -43,9 +43,12 @@ DISCARD = """
 redis.call('ZREM', KEYS[1] .. '.XQ', unpack(ARGV))
 return redis.call('HDEL', KEYS[1] .. '.XQ.msgs', unpack(ARGV))
 """
-# The oldest messages of a queue, gone before anybody takes them.
+# The oldest messages of a queue up to a certain one, gone before anybody takes them. Sent twice, it
+# removes none that came later.
 PURGE = """
-local ids = redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)
+local last = redis.call('LPOS', KEYS[1], ARGV[2], 'RANK', -1)
+if not last then return 0 end
+local ids = redis.call('LRANGE', KEYS[1], 0, math.min(ARGV[1] - 1, last))
 if #ids > 0 then
     redis.call('LTRIM', KEYS[1], #ids, -1)
     redis.call('HDEL', KEYS[1] .. '.msgs', unpack(ids))
@@ -233,12 +236,11 @@ def purge_queue(queue: Queue) -> int:
     Nothing is lost: what they stand for is due in Postgres, and the scheduler sends it again.
     """
     client, removed = broker_redis(), 0
-    ready = client.llen(_key(queue))
-    while removed < ready:
-        most = min(ready - removed, MAX_READ)
-        taken = int(client.eval(PURGE, 1, _key(queue), most))
+    newest = client.lindex(_key(queue), -1)
+    while newest is not None:
+        taken = int(client.eval(PURGE, 1, _key(queue), MAX_READ, newest))
         removed += taken
-        if taken < most:
+        if taken < MAX_READ:
             break
     return removed
 

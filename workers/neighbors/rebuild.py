@@ -17,11 +17,12 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from workers.core.boot import open_process
 from workers.core.errors import RunActiveError
 from workers.core.logs import configure_logging
 from workers.core.queries import query
 from workers.core.settings import settings
-from workers.core.stores import close_stores, connection, open_stores, transaction
+from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind, RunLease, create_run, leased_run, read_run
 from workers.ledger.freshness import mark_stale, resend_stale
@@ -227,18 +228,16 @@ def main() -> int:
     """`python -m workers.neighbors.rebuild`: a run in this process, with progress."""
     argparse.ArgumentParser(description="Rebuild the neighbour graph exactly.").parse_args()
     configure_logging(sys.stderr)
-    open_stores()
-    try:
-        run_id = create_run(RunKind.rebuild_neighbors)
-    except RunActiveError as error:
-        print(f"{error}: {error.run_id}", file=sys.stderr)  # noqa: T201
-        return 2
-    rebuild_neighbors(run_id, _say)
-    resend_stale()
-    _say(run_id)
-    run = read_run(run_id)
-    close_stores()
-    return 0 if run.state == "done" else 1
+    with open_process("command"):
+        try:
+            run_id = create_run(RunKind.rebuild_neighbors)
+        except RunActiveError as error:
+            print(f"{error}: {error.run_id}", file=sys.stderr)  # noqa: T201
+            return 2
+        rebuild_neighbors(run_id, _say)
+        resend_stale()
+        _say(run_id)
+        return 0 if read_run(run_id).state == "done" else 1
 
 
 if __name__ == "__main__":

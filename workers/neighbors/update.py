@@ -18,6 +18,7 @@ import structlog
 from numpy.typing import NDArray
 
 from workers.core.errors import LostChangeError
+from workers.core.process import per_process
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.core.vocabulary import Kind
@@ -81,10 +82,16 @@ class NewLists:
 class _Copy:
     """The process's copy of the graph, used by one thread at a time while one other waits."""
 
-    lock = threading.Lock()
-    places = threading.BoundedSemaphore(2)
-    graph: NeighborGraph | None = None
-    vacuum = VacuumClock()
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.places = threading.BoundedSemaphore(2)
+        self.graph: NeighborGraph | None = None
+        self.vacuum = VacuumClock()
+
+
+@per_process
+def _copy() -> _Copy:
+    return _Copy()
 
 
 def update_neighbors(key: str) -> list[Notification]:
@@ -94,14 +101,14 @@ def update_neighbors(key: str) -> list[Notification]:
         Messages to send: more to do after `LOCK_HELD_S` seconds. Nothing when another thread or
         process is about to do it.
     """
-    if not _Copy.places.acquire(blocking=False):
+    if not _copy().places.acquire(blocking=False):
         # The thread that waits has not looked for due keys yet: it will find this one.
         return []
     try:
-        with _Copy.lock, connection() as conn, updater_lock(conn) as ours:
+        with _copy().lock, connection() as conn, updater_lock(conn) as ours:
             return _work_until_done(conn, key) if ours else []
     finally:
-        _Copy.places.release()
+        _copy().places.release()
 
 
 def _work_until_done(conn: psycopg.Connection, key: str) -> list[Notification]:
@@ -112,8 +119,9 @@ def _work_until_done(conn: psycopg.Connection, key: str) -> list[Notification]:
         if found is None:
             return notifications
         notifications += found
-        if _Copy.graph is not None:
-            _Copy.vacuum.count(conn, _Copy.graph.moved, _Copy.graph.size)
+        copy = _copy()
+        if copy.graph is not None:
+            copy.vacuum.count(conn, copy.graph.moved, copy.graph.size)
     return [*notifications, Notification(Kind.student_neighbors, key)]
 
 
@@ -129,13 +137,13 @@ def update_batch(batch: Batch) -> Outcome:
 
 def load_graph() -> None:
     """Load the process's copy ahead of the first batch."""
-    with _Copy.lock, connection() as conn:
+    with _copy().lock, connection() as conn:
         _current_graph(conn)
 
 
 def forget_graph() -> None:
     """Drop the process's copy; the next batch loads it anew."""
-    _Copy.graph = None
+    _copy().graph = None
 
 
 def _update(batch: Batch) -> Outcome:
@@ -176,7 +184,7 @@ def _update(batch: Batch) -> Outcome:
 
 
 def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
-    graph = _Copy.graph
+    graph = _copy().graph
     if graph is not None and not graph.outdated:
         try:
             graph.sync(conn)
@@ -192,9 +200,9 @@ def _current_graph(conn: psycopg.Connection) -> NeighborGraph:
         with conn.transaction():
             lock_graph(conn)
             delete_strays(conn)
-    graph = _Copy.graph = None  # or there would be two of them for a while
-    _Copy.graph = NeighborGraph(conn, choose_search(conn))
-    return _Copy.graph
+    graph = _copy().graph = None  # or there would be two of them for a while
+    loaded = _copy().graph = NeighborGraph(conn, choose_search(conn))
+    return loaded
 
 
 def _keep_ours(

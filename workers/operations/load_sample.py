@@ -8,9 +8,10 @@ from pathlib import Path
 import structlog
 
 from workers.books.build_model import build_model
+from workers.core.boot import open_process
 from workers.core.logs import configure_logging
 from workers.core.queries import query
-from workers.core.stores import close_stores, connection, open_stores
+from workers.core.stores import connection
 from workers.ingest.csv_import import import_csv
 from workers.ingest.csv_tables import Table
 from workers.ingest.events import EVENT, Event
@@ -70,6 +71,5 @@ def _events(table: str, event_type: str, now: datetime) -> Iterator[Event]:
 
 if __name__ == "__main__":
     configure_logging()
-    open_stores()
-    load_sample()
-    close_stores()
+    with open_process("command"):
+        load_sample()

@@ -13,6 +13,7 @@ from datetime import datetime
 from psycopg.types.json import Jsonb
 
 from workers.core import metrics
+from workers.core.counters import read_counts
 from workers.core.queries import query
 from workers.core.stores import connection
 from workers.jobs.queues import read_depths
@@ -45,7 +46,7 @@ class Minute:
 
 def store_minute() -> None:
     """Write this minute's row, and drop what is older than any plot."""
-    figures = counters(metrics.read_counts())
+    figures = counters(read_counts())
     for row in summarize():
         figures[f"stale {row.kind}"] = row.stale
         figures[f"dead {row.kind}"] = row.dead

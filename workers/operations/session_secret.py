@@ -1,14 +1,13 @@
 """The secret that signs the console's cookies: made by a migration, one for all processes."""
 
-from functools import cache
-
+from workers.core.process import per_process
 from workers.core.queries import query
 from workers.core.stores import connection
 
 READ = query("operations/session_secret.read_secret")
 
 
-@cache
+@per_process
 def session_secret() -> str:
     """Read the secret that signs sessions, once per process."""
     with connection() as conn:

@@ -12,7 +12,6 @@ it for a miss. One without a version is nobody's, and is replaced.
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,13 +19,13 @@ import redis
 import structlog
 
 from workers.core.metrics import USER_CACHE_HITS, USER_CACHE_MISSES
+from workers.core.process import per_process
+from workers.core.quiet import Quiet
 from workers.core.settings import settings
 from workers.core.stores import stores
 
 # Longer than anybody can be held up who still has something to write.
 PLACEHOLDER_S = 3600
-# While Redis is down, only one read in this time waits to find that out.
-QUIET_AFTER_FAILURE_S = 2.0
 
 # One call for many users: a command for each costs more than the write.
 SET_UNLESS_NEWER = """
@@ -43,7 +42,10 @@ USERS_PER_CALL = 100
 
 log = structlog.get_logger()
 
-_quiet_until = 0.0
+
+@per_process
+def _quiet() -> Quiet:
+    return Quiet()
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,12 @@ def read(user_id: str) -> bytes | None:
 
     Others can write to Redis, too: whether it is one is for the caller to find out.
     """
-    global _quiet_until  # noqa: PLW0603  # one Redis, one memory of it per process
     value = None
-    if time.monotonic() >= _quiet_until:
+    if not _quiet().lasts:
         try:
             value = stores().probe.get(cache_key(user_id))
         except redis.RedisError as error:
-            _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE_S
+            _quiet().begin()
             log.warning("user_cache_not_read", error=str(error))
     if isinstance(value, bytes) and b"," in value:
         USER_CACHE_HITS.add(1)
@@ -110,7 +111,7 @@ def read(user_id: str) -> bytes | None:
 
 def refill(user_id: str, document: UserDocument) -> None:
     """Store a vector that a reader has found in Postgres, unless Redis is down."""
-    if time.monotonic() >= _quiet_until:
+    if not _quiet().lasts:
         fill({user_id: document})
 
 

@@ -32,7 +32,7 @@ from tests.failures.soak.report import (
 )
 from tests.failures.soak.teller import Teller
 from tests.library import rows
-from workers.core.stores import close_stores, open_stores
+from workers.core.boot import open_process
 from workers.core.vocabulary import Queue
 from workers.jobs.queues import resume_queue
 from workers.operations.migrate import migrate
@@ -49,11 +49,8 @@ def soak(home: Path, seconds: float, seed: int) -> Report:
         _configure(servers, provider)
         with psycopg.connect(servers.postgres.url, autocommit=True) as conn:
             migrate(conn)
-        open_stores()
-        try:
+        with open_process("soak"):
             return _soak(home, servers, provider, seconds, seed)
-        finally:
-            close_stores()
 
 
 def _configure(servers: Servers, provider: EmbeddingsServer) -> None:
