@@ -10,7 +10,7 @@ from actors.notify import handles, notify
 from workers.core.stores import connect
 from workers.core.vocabulary import Kind, Queue
 from workers.jobs.schedules import leased_firing
-from workers.users import index, posts, recompute, remove
+from workers.users import index, posts, recompute, remove, runs
 from workers.users import refresh_posts as refresh
 from workers.users import score_posts as scores
 
@@ -31,7 +31,7 @@ def recompute_user(user_id: str) -> None:
 @dramatiq.actor(queue_name=Queue.batch, broker=broker, time_limit=TIME_LIMIT_MS)
 def recompute_users(run_id: str) -> None:
     """Begin this run over users that wait or were named, or go on with it."""
-    recompute.recompute_users(UUID(run_id))
+    runs.recompute_users(UUID(run_id))
 
 
 @handles(Kind.post_embedding)

@@ -23,7 +23,7 @@ from workers.jobs.runs import RunKind, create_run, read_run
 from workers.users.index import index_users
 from workers.users.read import find_similar, read_embedding
 from workers.users.recommend import recommend_posts
-from workers.users.recompute import recompute_users
+from workers.users.runs import recompute_users
 from workers.users.score_posts import score_posts
 
 DIMENSIONS = 384

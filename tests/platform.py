@@ -14,7 +14,7 @@ from workers.core.vocabulary import POST_DIMENSIONS, Kind
 from workers.ingest.events import Event
 from workers.jobs.runs import Run, RunKind, create_run, read_run
 from workers.ledger import freshness
-from workers.users.recompute import recompute_users, request_users
+from workers.users.runs import recompute_users, request_users
 
 Vector = NDArray[np.float32]
 

@@ -24,7 +24,7 @@ from workers.users.read import (
     read_embedding,
 )
 from workers.users.recommend import MAX_RECOMMENDATIONS, Recommendations, recommend_posts
-from workers.users.recompute import recompute_users, request_users
+from workers.users.runs import recompute_users, request_users
 
 DEFAULT_LIMIT = 10
 MAX_USERS = 10_000

@@ -27,7 +27,8 @@ RETURNING state, position, attempts;
 -- name: report_progress
 -- Note progress and prolong the lease; nothing comes back when the run is no longer ours.
 UPDATE runs SET
-    total = %(total)s, done = %(done)s, failed = %(failed)s, progress = %(progress)s,
+    total = %(total)s, done = %(done)s, failed = %(failed)s, provisional = %(provisional)s,
+    progress = %(progress)s,
     -- A run that gets on may be killed as often as deployments come.
     attempts = CASE WHEN %(position)s::text IS NULL THEN attempts ELSE 0 END,
     position = coalesce(%(position)s, position), updated_at = now(),
@@ -101,13 +102,13 @@ RETURNING run_id, kind;
 -- name: read_run
 -- One run with its rate and the seconds it still needs.
 SELECT run_id, kind, state, total, done, failed, progress, created_at, started_at, finished_at, error,
-    rate_per_s, eta_s
+    rate_per_s, eta_s, provisional
 FROM shown_runs WHERE run_id = %(run_id)s;
 
 -- name: list_runs
 -- The same of runs, newest first, from a cursor on.
 SELECT run_id, kind, state, total, done, failed, progress, created_at, started_at, finished_at, error,
-    rate_per_s, eta_s
+    rate_per_s, eta_s, provisional
 FROM shown_runs
 WHERE %(before)s::timestamptz IS NULL
    OR (created_at, run_id) < (%(before)s::timestamptz, %(before_id)s::uuid)

@@ -88,19 +88,23 @@ WHERE kind = %(kind)s AND key = ANY(%(keys)s) AND lease_token = %(token)s
 ORDER BY key FOR UPDATE;
 
 -- name: mark_done
--- The claimed watermark is reached. A key that was marked stale meanwhile stays stale since its claim.
+-- The claimed watermark is reached. A key that was marked stale meanwhile stays stale since its claim,
+-- and is held unless its result was asked for meanwhile, too. Whoever asked still waits for a result
+-- whose inputs are fresh.
 UPDATE freshness f SET
     done = claimed.wanted,
     done_event = claimed.event_id,
     done_at = now(),
     stale_since = CASE WHEN f.wanted > claimed.wanted THEN %(started_at)s::timestamptz END,
     attempts = 0, error = NULL,
-    not_before = CASE WHEN f.wanted > claimed.wanted AND %(held)s THEN 'infinity' ELSE now() END,
+    asked = CASE WHEN f.asked > claimed.wanted OR claimed.provisional THEN f.asked END,
+    not_before = CASE WHEN f.wanted > claimed.wanted AND %(held)s
+                      AND (f.asked > claimed.wanted) IS NOT TRUE THEN 'infinity' ELSE now() END,
     lease_token = NULL, lease_until = NULL, last_sent = now()
-FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(event_ids)s::uuid[])
-     AS claimed (key, wanted, event_id)
+FROM unnest(%(keys)s::text[], %(wanteds)s::bigint[], %(event_ids)s::uuid[], %(provisional)s::boolean[])
+     AS claimed (key, wanted, event_id, provisional)
 WHERE f.kind = %(kind)s AND f.key = claimed.key
-RETURNING f.key, f.wanted > f.done AS still_stale;
+RETURNING f.key, f.wanted > f.done AND f.not_before <= now() AS due_again;
 
 -- name: postpone
 -- Not the keys' fault (the provider is down): give the lease back, and the attempt with it.

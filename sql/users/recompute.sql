@@ -1,7 +1,3 @@
--- name: find_users
--- Those of the users that are known.
-SELECT user_id FROM users WHERE user_id = ANY(%(user_ids)s);
-
 -- name: store_embeddings
 -- The vectors of a batch. The time of the last write is also the version of the copy in Redis; it
 -- is the clock's and not the transaction's, which may have begun before another one wrote.

@@ -24,7 +24,7 @@ from tests.work_off import work_off
 from workers.core.stores import connect
 from workers.core.vocabulary import SEMANTIC_MODEL, Kind
 from workers.users import index
-from workers.users.recompute import recompute_users
+from workers.users.runs import recompute_users
 from workers.users.score_posts import score_posts
 
 Configure = Callable[..., None]

@@ -20,7 +20,7 @@ from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind, create_run
 from workers.ledger.freshness import Notification
 from workers.neighbors.update import forget_graph
-from workers.users.recompute import recompute_users
+from workers.users.runs import recompute_users
 
 Json = dict[str, Any]
 

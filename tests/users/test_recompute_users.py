@@ -34,7 +34,8 @@ from workers.ledger import freshness
 from workers.ledger.contract import summarize
 from workers.ledger.freshness import find_overdue
 from workers.ledger.release import release_held
-from workers.users.recompute import recompute_batch, recompute_user, recompute_users, request_users
+from workers.users.recompute import recompute_batch, recompute_user
+from workers.users.runs import recompute_users, request_users
 
 USER = Kind.user_embedding
 Configure = Callable[..., None]

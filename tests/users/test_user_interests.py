@@ -89,7 +89,7 @@ def test_a_half_life_and_a_cap_per_post_count_if_they_are_set(configure: Configu
     record(acted("U", "P0", days_ago=4), acted("U", "P1"), acted("U", "P1"))
     recompute_all()
     now = datetime.now(UTC)
-    found = compute_interests(["U"], now)["U"]
+    found = compute_interests(["U"], now).found["U"]
     assert isinstance(found, np.ndarray)
     assert found[:2] == pytest.approx(np.array([1.25, 6]) / np.hypot(1.25, 6), abs=1e-4)
 
@@ -101,7 +101,7 @@ def test_the_half_life_is_exact_at_a_given_time(configure: Configure) -> None:
     noon = datetime(2026, 3, 15, 12, tzinfo=UTC)
     change("UPDATE action_log SET created_at = '2026-03-12 12:00+00' WHERE post_id = 'P0'")
     change("UPDATE action_log SET created_at = '2026-03-15 12:00+00' WHERE post_id = 'P1'")
-    found = compute_interests(["U"], noon)["U"]
+    found = compute_interests(["U"], noon).found["U"]
     assert isinstance(found, np.ndarray)
     expected = vector(0.5, 1) / np.hypot(0.5, 1)
     assert found.tolist() == pytest.approx(expected.tolist(), abs=1e-6)

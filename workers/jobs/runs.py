@@ -61,7 +61,11 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """A run as the API shows it; rates in items per second, progress in [0, 1]."""
+    """A run as the API shows it; rates in items per second, progress in [0, 1].
+
+    Of `done`, `provisional` were computed while an input was stale, and are computed again once it
+    is fresh, also after the run has ended.
+    """
 
     run_id: UUID
     kind: RunKind
@@ -76,6 +80,7 @@ class Run:
     error: str | None
     rate_per_s: float | None
     eta_s: float | None
+    provisional: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class RunLease:
         done: int,
         progress: float,
         failed: int = 0,
+        provisional: int = 0,
         position: str | None = None,
     ) -> None:
         """Note progress and keep the lease; `position` must be committed work.
@@ -101,7 +107,13 @@ class RunLease:
             RunStoppedError: the run was cancelled, or another worker has it now.
         """
         self._keep(
-            REPORT, total=total, done=done, failed=failed, progress=progress, position=position
+            REPORT,
+            total=total,
+            done=done,
+            failed=failed,
+            provisional=provisional,
+            progress=progress,
+            position=position,
         )
 
     def plan(self, conn: psycopg.Connection, *, total: int, position: str) -> None:

@@ -167,14 +167,17 @@ def mark_done(
     batch: Batch,
     keys: Collection[str],
     raised: Mapping[str, int] | None = None,
+    provisional: Collection[str] = (),
 ) -> list[str]:
     """Write `done` and the attempts of confirmed keys.
 
     Args:
         raised: the watermark that each key raised for the kind that follows it.
+        provisional: those whose inputs were stale; a held one that was asked for is due again as
+            soon as one of them is fresh (`workers/ledger/release.py`).
 
     Returns:
-        The keys that were raised again meanwhile and want another run.
+        The keys that were marked stale meanwhile and are due, so not those that are held.
     """
     if not keys:
         return []
@@ -187,11 +190,12 @@ def mark_done(
             "wanteds": [claim.wanted for claim in claims],
             "event_ids": [claim.last_event for claim in claims],
             "started_at": batch.started_at,
+            "provisional": [key in provisional for key in keys],
             "held": is_held(batch.kind),
         },
     ).fetchall()
     _record_attempts(conn, batch, dict.fromkeys(keys), raised or {})
-    return [key for key, still_stale in rows if still_stale]
+    return [key for key, due_again in rows if due_again]
 
 
 def postpone(batch: Batch, keys: Collection[str], error: str, delay_s: float) -> None:

@@ -19,7 +19,7 @@ from workers.ingest.record import record_events
 from workers.jobs.runs import RunKind, create_run
 from workers.ledger.freshness import resend_stale
 from workers.users.posts import recompute_post
-from workers.users.recompute import recompute_users
+from workers.users.runs import recompute_users
 from workers.users.score_posts import score_posts
 
 IS_EMPTY = query("operations/load_sample.is_empty")

@@ -13,8 +13,9 @@ from scipy.sparse import csr_array
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import transaction
-from workers.core.vocabulary import POST_DIMENSIONS
+from workers.core.vocabulary import POST_DIMENSIONS, Kind
 from workers.embedding.texts import Vector
+from workers.ledger.release import find_stale
 
 SET_MEMORY = query("users/interests.set_memory")
 READ_WEIGHTS = query("users/interests.read_weights")
@@ -45,7 +46,8 @@ class Weights:
     """A batch's actions, summed up per user and post.
 
     `users` and `posts` are the places of each sum's user and post, the latter in `vectors`; a
-    post without a vector is -1. `weights` are those sums, `actions` how many there are.
+    post without a vector is -1. `weights` are those sums, `actions` how many there are, `stale`
+    says whether the post's vector is about to be another.
     """
 
     users: NDArray[np.int32]
@@ -53,12 +55,22 @@ class Weights:
     weights: NDArray[np.float32]
     actions: NDArray[np.int32]
     vectors: NDArray[np.float32]
+    stale: NDArray[np.bool_]
 
 
-def compute_interests(
-    user_ids: Sequence[str], now: datetime | None = None
-) -> dict[str, Vector | Reason]:
-    """Compute each user's interests as a unit vector of 384, or why there is none.
+@dataclass(frozen=True)
+class Interests:
+    """Users' interests, a unit vector of 384 each, or why there is none.
+
+    `provisional` are the users of whose posts some were stale: theirs will be others.
+    """
+
+    found: dict[str, Vector | Reason]
+    provisional: set[str]
+
+
+def compute_interests(user_ids: Sequence[str], now: datetime | None = None) -> Interests:
+    """Compute each user's interests from what the user did within the look-back.
 
     However many users: one read of their actions, one of the posts' vectors, one matrix product.
     """
@@ -91,7 +103,8 @@ def compute_interests(
             found[user_id] = Reason.no_weighted_actions
         else:
             found[user_id] = sums[place] / magnitudes[place]
-    return found
+    provisional = {user_ids[place] for place in np.unique(read.users[read.stale])}
+    return Interests(found, provisional)
 
 
 def _read_weights(user_ids: Sequence[str], now: datetime) -> Weights:
@@ -108,19 +121,24 @@ def _read_weights(user_ids: Sequence[str], now: datetime) -> Weights:
     with transaction() as conn:
         conn.execute(SET_MEMORY)
         ((users, posts, sums, actions),) = conn.execute(READ_WEIGHTS, parameters, binary=True)
+        posts = posts or ()
+        # Before the vectors: a post that is stale here and fresh there costs one run too many, the
+        # other way round one would be missing.
+        stale = find_stale(conn, Kind.post_embedding, set(posts))
         found = conn.execute(
             READ_VECTORS,
-            {"post_ids": list(set(posts or ())), "model": settings().post_embedding.model},
+            {"post_ids": list(set(posts)), "model": settings().post_embedding.model},
             binary=True,
         ).fetchall()
     place_of = {post_id: place for place, (post_id, _) in enumerate(found)}
     vectors = np.frombuffer(b"".join(vector for _, vector in found), BINARY_VECTOR)
     return Weights(
         _array(users, np.int32),
-        np.array([place_of.get(post_id, -1) for post_id in posts or ()], np.int32),
+        np.array([place_of.get(post_id, -1) for post_id in posts], np.int32),
         _array(sums, np.float32),
         _array(actions, np.int32),
         vectors["components"].astype(np.float32),
+        np.array([post_id in stale for post_id in posts], np.bool_),
     )
 
 

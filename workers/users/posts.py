@@ -17,6 +17,7 @@ from workers.ingest.apply_platform import find_actors, lock_posts
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
 from workers.ledger.freshness import Batch, Notification
+from workers.ledger.release import release_asked
 
 LOAD_POSTS = query("users/posts.load_posts")
 STORE_EMBEDDING = query("users/posts.store_embedding")
@@ -42,7 +43,8 @@ def recompute_post(key: str) -> list[Notification]:
     """Bring the vectors of `key` and of other stale posts up to date.
 
     Returns:
-        Messages for posts that are stale again. Users wait for their schedule.
+        Messages for posts that are stale again, and for users whose interests were asked for
+        while a post of theirs was stale. Other users wait for their schedule.
     """
     return attempt(Kind.post_embedding, key, recompute_batch) or []
 
@@ -94,9 +96,13 @@ def _store(batch: Batch, hashes: Mapping[str, bytes], embedded: Embedded) -> Out
             for post_id, user_id in find_actors(conn, stored)
         }
         freshness.mark_stale(conn, Kind.user_embedding, causes)
+        users = release_asked(conn, Kind.user_embedding, causes)
         again = freshness.mark_done(conn, batch, ready)
     return Outcome(
         done=ready,
         failed=embedded.failed,
-        notifications=freshness.notifications_of(Kind.post_embedding, again),
+        notifications=[
+            *freshness.notifications_of(Kind.post_embedding, again),
+            *freshness.notifications_of(Kind.user_embedding, users),
+        ],
     )
