@@ -40,7 +40,7 @@ NOTIFY_S = 5.0
 
 @per_process
 def _notifiers() -> ThreadPoolExecutor:
-    """Threads of their own, because requests may hang in all of Starlette's."""
+    """Make threads for notifications alone: requests may hang in all of Starlette's."""
     return until_exit(ThreadPoolExecutor(4, thread_name_prefix="notify"))
 
 

@@ -18,5 +18,5 @@ class Quiet:
         return time.monotonic() < self._until
 
     def begin(self) -> None:
-        """Note a failure."""
+        """Leave the failing server alone for a while."""
         self._until = time.monotonic() + QUIET_AFTER_FAILURE_S
