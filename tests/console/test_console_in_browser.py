@@ -68,11 +68,9 @@ class Stack:
         answer = httpx.post(f"{self.url}/events", json={"events": list(events)}, timeout=60)
         assert answer.status_code == 202, answer.text
 
-    def fresh(self) -> int:
-        """How many students have a fresh vector."""
-        found = rows(
-            "SELECT count(*) FROM freshness WHERE kind = 'student_embedding' AND wanted = done"
-        )
+    def fresh(self, kind: str = "student_embedding") -> int:
+        """How many keys of a kind are fresh: students' vectors, or others."""
+        found = rows("SELECT count(*) FROM freshness WHERE kind = %s AND wanted = done", kind)
         return int(found[0][0])
 
     def logs(self) -> str:
@@ -134,7 +132,7 @@ def test_what_the_provider_broke_is_found_understood_and_tried_again(
     stack: Stack, page: Page, album: Album
 ) -> None:
     stack.tell(*books(), *loans(*names(1, 12)))
-    eventually(lambda: stack.fresh() == 12, stack.logs)
+    eventually(lambda: stack.fresh() == 12 and stack.fresh("book_embedding") == 25, stack.logs)
 
     stack.provider.api_key = "another key"
     stack.tell(*loans(*names(13, 17)))
