@@ -38,6 +38,10 @@ def test_an_ordinary_user_reads_in_one_line_what_is_missing_and_what_to_type() -
 def test_the_machine_is_set_up_before_anything_else_of_make_test() -> None:
     for target in ("test", "check"):
         planned = subprocess.run(
-            ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+            ["make", "--no-print-directory", "--dry-run", target],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert "scripts/test_setup.sh" in planned.stdout.splitlines()[0]
