@@ -4,7 +4,7 @@ Nothing is cached: a loan or a verdict counts in the very next answer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID, uuid4
@@ -184,7 +184,7 @@ def _kept(
             book_ids=[item.book_id for item in answer.items],
             earlier_ids=earlier,
             degraded=answer.degraded,
-            answer=to_jsonable_python(asdict(answer)),
+            answer=to_jsonable_python(answer),
         )
     except ForeignKeyViolation:
         kept = False
