@@ -21,6 +21,7 @@ from routes.api import (
     queues,
     recommendation_models,
     recommendations,
+    rerank,
     runs,
     schedules,
     students,
@@ -34,6 +35,7 @@ from routes.http.openapi import openapi_operations
 from routes.http.problems import HANDLERS
 from routes.http.quick_reads import QuickReads, quick_connections, quick_reads
 from workers.books.arrays import Scoring
+from workers.books.query_vector import warmed
 from workers.core.boot import open_process
 from workers.core.logs import configure_logging
 from workers.core.settings import settings
@@ -48,6 +50,7 @@ OPERATIONS = (
     *runs.OPERATIONS,
     *document_versions.OPERATIONS,
     *documents.OPERATIONS,
+    *rerank.OPERATIONS,
     *recommendation_models.OPERATIONS,
     *recommendations.OPERATIONS,
     *users.OPERATIONS,
@@ -66,7 +69,7 @@ async def lifespan(
     configure_logging()
     # The reads of the event loop have connections of their own.
     threads = settings().postgres_pool_size - quick_connections()
-    with open_process("web", connections=threads), closing(Scoring()) as scoring:
+    with open_process("web", connections=threads), closing(Scoring()) as scoring, warmed():
         async with quick_reads() as reads:
             yield {
                 "reads": reads,

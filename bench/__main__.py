@@ -48,6 +48,7 @@ BENCHES = (
     Bench("documents", ("--documents", "5000")),
     Bench("embedder", ("--texts", "100")),
     Bench("ease", ("--books", "2000", "--loans", "200000"), repeats=1),
+    Bench("search", ("--books", "2000", "--seconds", "1"), repeats=1),
     Bench("recommendation_quality", (), repeats=1),
     Bench("console", ("--messages", "5000", "--dead", "2000", "--seconds", "1"), repeats=1),
     Bench("users", ("--users", "1000", "--posts", "3000", "--actions", "30000"), repeats=1),

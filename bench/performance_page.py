@@ -149,6 +149,18 @@ README_ROWS = (
         ("1 through workers, p50", "1 through workers, p99"),
     ),
     Shown(
+        "Search by meaning and words among 10,000 books: p50, p99",
+        "search",
+        "10,000 books x 1536",
+        ("search, all of these, p50", "search, all of these, p99"),
+    ),
+    Shown(
+        "The same among 100,000 books: p50, p99",
+        "search",
+        "100,000 books x 1536",
+        ("search, all of these, p50", "search, all of these, p99"),
+    ),
+    Shown(
         "Users' interests, 1,000,000 actions (against the design it replaces)",
         "users",
         "20,000 users, 50,000 posts, 1,000,000 actions",

@@ -1,9 +1,8 @@
-"""Documents: begin a run, read vectors, rank candidates, see what is covered and what failed."""
+"""Documents: begin a run, read vectors, see what is covered and what failed."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,29 +15,14 @@ from workers.core.vocabulary import Id
 from workers.documents.coverage import Coverage, measure_coverage
 from workers.documents.failures import FailedDocument, list_failures
 from workers.documents.plan import begin_documents_run
-from workers.documents.read import (
-    Ranking,
-    StoredVector,
-    describe,
-    read_vector,
-    read_vectors,
-    rerank,
-)
+from workers.documents.read import StoredVector, describe, read_vector, read_vectors
 from workers.documents.source import check_source
 from workers.documents.versions import active_version
 from workers.jobs.runs import RunKind
 
 MAX_IDS = 1000
 MAX_RUN_IDS = 10_000
-DEFAULT_RANKED = 10
 DEFAULT_FAILURES = 50
-MAX_QUERY_CHARACTERS = 5000
-
-Query = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARACTERS),
-    Field(json_schema_extra={"pattern": r"\S"}),  # for the document: what is left of blanks
-]
 
 
 class Mode(StrEnum):
@@ -87,16 +71,6 @@ class EmbeddingsOut(BaseModel):
     missing: list[str]
 
 
-class RerankIn(BaseModel):
-    """A query and the candidates to order by it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    query: Query
-    doc_ids: list[Id] = Field(max_length=MAX_IDS)
-    limit: int = Field(default=DEFAULT_RANKED, ge=1, le=MAX_IDS)
-
-
 class FailuresOut(BaseModel):
     """Failed documents of the active version by id; `next_cursor` is null at the end."""
 
@@ -107,8 +81,6 @@ class FailuresOut(BaseModel):
 PRECOMPUTE: TypeAdapter[ModeIn | NamedIn] = TypeAdapter(ModeIn | NamedIn)
 EMBEDDINGS_IN = TypeAdapter(EmbeddingsIn)
 EMBEDDINGS = TypeAdapter(EmbeddingsOut)
-RERANK = TypeAdapter(RerankIn)
-RANKING = TypeAdapter(Ranking)
 EMBEDDING = TypeAdapter(StoredVector)
 COVERAGE = TypeAdapter(Coverage)
 FAILURES = TypeAdapter(FailuresOut)
@@ -147,12 +119,6 @@ def post_embeddings(request: Request) -> Response:
         missing=found.missing,
     )
     return reply(EMBEDDINGS, body)
-
-
-def post_rerank(request: Request) -> Response:
-    """Order candidates by their likeness to a query."""
-    wanted = json_body(request, RERANK)
-    return reply(RANKING, rerank(wanted.query, wanted.doc_ids, wanted.limit))
 
 
 def get_coverage() -> Response:
@@ -208,19 +174,6 @@ OPERATIONS = (
         role=Role.read,
         accepts={"application/json": EMBEDDINGS_IN},
         answers=EMBEDDINGS,
-        problems=(
-            404,
-            503,
-        ),
-    ),
-    Operation(
-        method="POST",
-        path="/documents/rerank",
-        handler=post_rerank,
-        summary="Order candidate documents by their likeness to a query.",
-        role=Role.read,
-        accepts={"application/json": RERANK},
-        answers=RANKING,
         problems=(
             404,
             503,

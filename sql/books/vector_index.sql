@@ -3,10 +3,11 @@
 SELECT count(*) FROM book_embeddings WHERE model = %(model)s AND dimensions = %(dimensions)s;
 
 -- name: find_index
--- Whether an index of this name exists and is usable; a CONCURRENTLY build that died leaves it invalid.
-SELECT i.indisvalid
+-- How many books a usable index of this name has, as of its last vacuum; a CONCURRENTLY build that
+-- died leaves it unusable.
+SELECT greatest(c.reltuples, 0)::int8
 FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
-WHERE c.relname = %(name)s AND i.indrelid = 'book_embeddings'::regclass;
+WHERE c.relname = %(name)s AND i.indrelid = 'book_embeddings'::regclass AND i.indisvalid;
 
 -- name: find_other_indexes
 -- Indexes over vectors of models that are not the current one.

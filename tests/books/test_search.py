@@ -3,25 +3,33 @@
 import csv
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.embeddings_server import EmbeddingsServer, Fault
 from tests.library import book, fact, record
 from tests.work_off import work_off
-from workers.books import query_vector
 from workers.books.nearest_books import BookFilter
 from workers.books.search import POOL, Found, search_books
+from workers.core.settings import Settings
 from workers.core.vocabulary import HASHING_MODEL
 from workers.ingest.csv_import import import_csv
 from workers.ingest.csv_tables import Table
 from workers.operations.load_sample import SAMPLE
 
 Configure = Callable[..., None]
+DEFAULT_DIMENSIONS = Settings.model_fields["embedding_dimensions"].default
 
-SEARCHES = json.loads((Path(__file__).parent / "searches_by_meaning.json").read_text())
+Searches = list[dict[str, Any]]
+HERE = Path(__file__).parent
+# What is embedded of a book, and how, was chosen by these.
+SEARCHES: Searches = json.loads((HERE / "searches_by_meaning.json").read_text())
+# These were written afterwards, with the books that fit, before anybody saw what is found; nothing
+# is to be chosen by them.
+HELD_OUT: Searches = json.loads((HERE / "searches_held_out.json").read_text())
 HAUNTED = (
     *("Welcome to Dead House", "The Dollhouse Murders", "The House with a Clock in Its Walls"),
     *("The Hidden Staircase", "The Night Gardener"),
@@ -29,11 +37,8 @@ HAUNTED = (
 
 
 @pytest.fixture(autouse=True)
-def _library(stores: None) -> Iterator[None]:
-    """Every test begins with an empty one, and no query is known."""
-    query_vector.forget_queries()
-    yield
-    query_vector.forget_queries()
+def _library(stores: None) -> None:
+    """Every test begins with an empty one."""
 
 
 def load_catalog() -> list[dict[str, str]]:
@@ -55,18 +60,21 @@ def titles(text: str, limit: int = 5, **fitting: object) -> list[str | None]:
     return [hit.book.title for hit in find(text, limit, **fitting).hits]
 
 
-def fitting_share() -> float:
+def fitting_share(searches: Searches) -> float:
     """Of five books found by each search by meaning, the share that fits."""
-    found = [title in search["fitting"] for search in SEARCHES for title in titles(search["query"])]
-    assert len(found) == 5 * len(SEARCHES) == 100
+    found = [title in search["fitting"] for search in searches for title in titles(search["query"])]
+    assert len(found) == 5 * len(searches)
     return sum(found) / len(found)
 
 
 @pytest.mark.slow
-def test_four_of_five_books_found_by_meaning_fit(configure: Configure) -> None:
-    configure(EMBEDDING_DIMENSIONS=384)
+@pytest.mark.parametrize("dimensions", [384, DEFAULT_DIMENSIONS])
+def test_four_of_five_books_found_by_meaning_fit(configure: Configure, dimensions: int) -> None:
+    configure(EMBEDDING_DIMENSIONS=dimensions)
     load_catalog()
-    assert fitting_share() >= 0.8
+    print(f"{dimensions}: {fitting_share(SEARCHES)}, held out {fitting_share(HELD_OUT)}")
+    assert fitting_share(SEARCHES) >= 0.8
+    assert fitting_share(HELD_OUT) >= 0.7
     haunted = set(titles("ghosts in an old house")) & set(HAUNTED)
     assert len(haunted) >= 3
 
@@ -75,7 +83,7 @@ def test_four_of_five_books_found_by_meaning_fit(configure: Configure) -> None:
 def test_hashing_alone_finds_fewer_by_meaning_but_finds(configure: Configure) -> None:
     configure(EMBEDDING_DIMENSIONS=384, EMBEDDING_MODEL=HASHING_MODEL)
     load_catalog()
-    assert 0.25 <= fitting_share() < 0.8
+    assert 0.25 <= fitting_share(SEARCHES) < 0.8
 
 
 @pytest.mark.slow

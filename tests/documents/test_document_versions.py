@@ -11,7 +11,8 @@ from tests.library import change
 from workers.core.errors import VersionStateError
 from workers.documents.cleanup import cleanup_documents
 from workers.documents.plan import begin_documents_run
-from workers.documents.read import read_vector, read_vectors, rerank
+from workers.documents.read import read_vector, read_vectors
+from workers.documents.rerank import rerank
 from workers.documents.versions import activate, list_versions, roll_back
 from workers.jobs.runs import RunKind
 

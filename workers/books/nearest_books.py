@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from workers.books.vector_index import COMPARED_MAX_BOOKS, index_is_ready
+from workers.books.search_plan import EF_SEARCH, plan_search
+from workers.books.vector_index import indexed_books
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.embedding.texts import Vector
@@ -14,9 +15,6 @@ COUNT_FITTING = query("books/nearest_books.count_fitting")
 SET_SEARCH = query("books/nearest_books.set_search")
 NEAREST_INDEXED = query("books/nearest_books.nearest_indexed")
 NEAREST_COMPARED = query("books/nearest_books.nearest_compared")
-
-# How far a search looks around in the index: more finds more and takes longer. Not measured yet.
-EF_SEARCH = 200
 
 
 @dataclass(frozen=True)
@@ -66,33 +64,32 @@ def find_nearest(
     spec = settings().student_embedding
     parameters = {
         **fitting.parameters(),
+        "everything": fitting == BookFilter(),
         "vec": vector,
         "but": but,
         "model": spec.model,
         "dimensions": spec.dimensions,
     }
-    compared = _are_compared(conn, fitting)
-    if not compared:
+    books = indexed_books(conn)
+    plan = None if books is None else plan_search(books, most)
+    if plan is not None and not _fit_few(conn, fitting, plan.compared):
         statement = sql.SQL(NEAREST_INDEXED).format(
             model=sql.Literal(spec.model), dimensions=sql.Literal(spec.dimensions)
         )
-        conn.execute(SET_SEARCH, {"ef_search": EF_SEARCH})
+        conn.execute(SET_SEARCH, {"ef_search": EF_SEARCH, "yielded": plan.yielded})
         found = _nearest(conn, statement, {**parameters, "most": most})
         if len(found) == most:
             return found
     return _nearest(conn, sql.SQL(NEAREST_COMPARED), {**parameters, "most": most})
 
 
-def _are_compared(conn: psycopg.Connection, fitting: BookFilter) -> bool:
-    if not index_is_ready(conn):
-        return True
+def _fit_few(conn: psycopg.Connection, fitting: BookFilter, few: int) -> bool:
     if fitting == BookFilter():
         return False
-    limit = COMPARED_MAX_BOOKS + 1
-    counted = {**fitting.parameters(), "most": limit}
     # Planned for these values: a plan for any values cannot leave filters out.
+    counted = {**fitting.parameters(), "most": few + 1}
     row = conn.execute(COUNT_FITTING, counted, prepare=False).fetchone()
-    return row is not None and row[0] < limit
+    return row is not None and row[0] <= few
 
 
 def _nearest(

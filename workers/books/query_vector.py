@@ -1,13 +1,17 @@
 """The vector of what somebody searches for, kept for whoever searches for the same."""
 
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import redis
 import structlog
 
 from workers.core.errors import InvalidEmbeddingError, ProviderError
+from workers.core.process import per_process, until_exit
 from workers.core.settings import settings
 from workers.core.vocabulary import EmbeddingSpec
 from workers.embedding.embedders import embedder
@@ -36,8 +40,8 @@ def embed_query(text: str) -> QueryVector:
     spec = settings().student_embedding
     try:
         if settings().embedder != "openai":
-            return QueryVector(_embed(spec, text))
-        return QueryVector(_asking().submit(_embed, spec, text).result(ANSWER_S))
+            return QueryVector(_kept()(spec, text))
+        return QueryVector(_asking().submit(_kept(), spec, text).result(ANSWER_S))
     except InvalidEmbeddingError:
         return QueryVector(None, "query_without_meaning")
     except (ProviderError, redis.RedisError, TimeoutError) as error:
@@ -45,12 +49,25 @@ def embed_query(text: str) -> QueryVector:
         return QueryVector(None, "provider_unavailable")
 
 
-def forget_queries() -> None:
-    """Embed every query anew."""
-    _embed.cache_clear()
+@contextmanager
+def warmed() -> Iterator[None]:
+    """Load a local model in the background, so that who searches first does not wait for it.
+
+    It takes half a second of CPU; what it takes of memory is in docs/performance.md.
+    """
+    if settings().embedder != "local":
+        yield
+        return
+    loading = threading.Thread(
+        target=embedder, args=(settings().student_embedding,), name="warm-embedder"
+    )
+    loading.start()
+    try:
+        yield
+    finally:
+        loading.join()
 
 
-@lru_cache(maxsize=MAX_KEPT)
 def _embed(spec: EmbeddingSpec, text: str) -> Vector:
     (result,) = embed_texts(embedder(spec), [text])
     if isinstance(result, ProviderError):
@@ -58,6 +75,11 @@ def _embed(spec: EmbeddingSpec, text: str) -> Vector:
     return result
 
 
-@cache
+@per_process
+def _kept() -> Callable[[EmbeddingSpec, str], Vector]:
+    return lru_cache(maxsize=MAX_KEPT)(_embed)
+
+
+@per_process
 def _asking() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(MAX_ASKED, thread_name_prefix="query-vector")
+    return until_exit(ThreadPoolExecutor(MAX_ASKED, thread_name_prefix="query-vector"))

@@ -95,8 +95,9 @@ def search_books(text: str, fitting: BookFilter, limit: int, skip: int = 0) -> F
     """
     asked = embed_query(text)
     with transaction() as conn:
-        near = find_nearest(conn, asked.vector, fitting, POOL) if asked.vector is not None else []
+        # First, because what the other sets for its search holds until the end.
         held = _find_by_words(conn, text, fitting)
+        near = find_nearest(conn, asked.vector, fitting, POOL) if asked.vector is not None else []
         likeness = {book.book_id: book.likeness for book in near}
         words = {each.book_id: each.words for each in held}
         ranked = fuse(list(likeness), list(words), {each.book_id: each.named for each in held})

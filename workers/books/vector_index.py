@@ -38,7 +38,7 @@ def index_books(conn: psycopg.Connection) -> bool:
     name = _index_name()
     for (other,) in conn.execute(FIND_OTHERS, {"name": name}).fetchall():
         conn.execute(sql.SQL(DROP).format(name=sql.Identifier(other)))
-    if count_vectors(conn) <= COMPARED_MAX_BOOKS or index_is_ready(conn):
+    if count_vectors(conn) <= COMPARED_MAX_BOOKS or indexed_books(conn) is not None:
         return False
     parts = {
         "name": sql.Identifier(name),
@@ -52,9 +52,10 @@ def index_books(conn: psycopg.Connection) -> bool:
     return True
 
 
-def index_is_ready(conn: psycopg.Connection) -> bool:
-    """Say whether searches can use an index over the current model's vectors."""
-    return conn.execute(FIND, {"name": _index_name()}).fetchone() == (True,)
+def indexed_books(conn: psycopg.Connection) -> int | None:
+    """Estimate how many books the index over the current model's vectors has; None without one."""
+    row = conn.execute(FIND, {"name": _index_name()}).fetchone()
+    return None if row is None else row[0]
 
 
 def count_vectors(conn: psycopg.Connection) -> int:

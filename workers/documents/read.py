@@ -1,17 +1,13 @@
-"""What the feature store knows of documents: their vectors, and ranking by a query."""
+"""What the feature store knows of documents: their vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
-from workers.core.errors import ProviderError, UnknownKeyError
+from workers.core.errors import UnknownKeyError
 from workers.documents import store
 from workers.documents.codecs import Decoded, DocumentVectors, decode
-from workers.documents.versions import Version, list_versions, publish_active
-from workers.embedding.embedders import embedder
-from workers.embedding.texts import embed_texts
+from workers.documents.versions import publish_active
 
 
 @dataclass(frozen=True)
@@ -39,23 +35,6 @@ class StoredVector:
     ver: str
     ts: datetime
     content_hash: str
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A document and its cosine similarity with the query, in [-1, 1]."""
-
-    doc_id: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Documents, best first, and those that have no vector."""
-
-    version: str
-    results: list[Ranked]
-    missing: list[str]
 
 
 def read_vectors(doc_ids: Sequence[str]) -> StoredVectors:
@@ -111,30 +90,3 @@ def describe(found: StoredVectors) -> list[StoredVector]:
             strict=True,
         )
     ]
-
-
-def rerank(text: str, doc_ids: Sequence[str], limit: int) -> Ranking:
-    """Order candidates by cosine similarity with a query; the query's model is the vectors'.
-
-    Raises:
-        UnknownKeyError: no version is active.
-        ProviderError: the query cannot be embedded.
-    """
-    found = read_vectors([*dict.fromkeys(doc_ids)])
-    if not found.doc_ids:
-        return Ranking(found.version, [], found.missing)
-    (vector,) = embed_texts(embedder(_version(found.version).spec), [text])
-    if isinstance(vector, ProviderError):
-        raise vector
-    lengths = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(vector)
-    scores = np.clip(found.vectors @ vector / lengths, -1, 1)
-    best = np.argsort(-scores, kind="stable")[:limit]
-    results = [Ranked(found.doc_ids[row], round(float(scores[row]), 6)) for row in best]
-    return Ranking(found.version, results, found.missing)
-
-
-def _version(name: str) -> Version:
-    for version in list_versions():
-        if version.version == name:
-            return version
-    raise UnknownKeyError("unknown_version", name)
