@@ -26,8 +26,9 @@ from workers.core.process import process
 from workers.core.settings import settings
 from workers.core.stores import stores
 from workers.core.vocabulary import HASHING_MODEL, Codec, EmbeddingSpec
+from workers.documents.batches import count_batches
 from workers.documents.codecs import decode, encode
-from workers.documents.plan import begin_documents_run, count_batches, plan_documents
+from workers.documents.plan import begin_documents_run, plan_documents
 from workers.documents.read import read_vectors
 from workers.documents.store import PREFIX, write_values
 from workers.embedding.hashing import HashingEmbedder

@@ -14,12 +14,8 @@ from tests.library import change
 from workers.core.settings import settings
 from workers.core.stores import stores
 from workers.documents.batch import precompute_batch
-from workers.documents.plan import (
-    Counts,
-    begin_documents_run,
-    count_batches,
-    plan_documents,
-)
+from workers.documents.batches import Counts, count_batches
+from workers.documents.plan import begin_documents_run, plan_documents
 from workers.documents.store import key_of, scan_all
 from workers.jobs.runs import Run, RunKind, read_run
 

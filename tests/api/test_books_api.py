@@ -7,7 +7,7 @@ from tests.library import book, borrowed, record
 from tests.work_off import work_off
 
 
-def told(**titles: str) -> None:
+def given_books(**titles: str) -> None:
     recorded = record(*(book(book_id, title) for book_id, title in titles.items()))
     work_off(recorded.notifications)
 
@@ -47,7 +47,7 @@ def test_search_answers_with_books_scores_and_reasons(client: TestClient) -> Non
 
 
 def test_pages_of_a_search_follow_each_other(client: TestClient) -> None:
-    told(**{f"B{n}": f"Volume {n}" for n in range(5)})
+    given_books(**{f"B{n}": f"Volume {n}" for n in range(5)})
     first = client.get("/books/search", params={"q": "volume", "limit": 3}).json()
     rest = {"q": "volume", "limit": 3, "cursor": first["next_cursor"]}
     second = client.get("/books/search", params=rest).json()
@@ -116,7 +116,7 @@ def test_a_book_that_only_loans_have_named_is_shown_as_such(client: TestClient) 
 
 
 def test_the_books_most_like_one_leave_it_out(client: TestClient) -> None:
-    told(B1="Dragons of the north", B2="Dragons of the south", B3="Tax law")
+    given_books(B1="Dragons of the north", B2="Dragons of the south", B3="Tax law")
     similar = client.get("/books/B1/similar", params={"limit": 2}).json()["similar"]
     assert [each["book"]["book_id"] for each in similar] == ["B2", "B3"]
     assert 1 >= similar[0]["similarity"] > similar[1]["similarity"] >= 0

@@ -47,7 +47,7 @@ def load_catalog() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def told(*books: tuple[str, Mapping[str, object]]) -> None:
+def given(*books: tuple[str, Mapping[str, object]]) -> None:
     recorded = record(*(book(f"B{n}", title, **facts) for n, (title, facts) in enumerate(books)))
     work_off(recorded.notifications)
 
@@ -105,7 +105,7 @@ def test_titles_and_authors_come_first_when_they_are_asked_for() -> None:
 
 
 def test_each_hit_says_by_which_of_its_words_and_whether_by_meaning() -> None:
-    told(
+    given(
         ("The Hobbit", {"keywords": ["dragon"]}),
         ("Dragon Rider", {"author": "Cornelia Funke"}),
         ("Emma", {"author": "Jane Austen"}),
@@ -119,7 +119,7 @@ def test_each_hit_says_by_which_of_its_words_and_whether_by_meaning() -> None:
 
 
 def test_the_last_word_is_found_by_its_beginning_and_others_are_not() -> None:
-    told(("Howl's Moving Castle", {}), ("Mowgli", {}), ("Moving Day", {}))
+    given(("Howl's Moving Castle", {}), ("Mowgli", {}), ("Moving Day", {}))
     assert {hit.book.title for hit in find("howls mov").hits if hit.why.words} >= {
         "Howl's Moving Castle"
     }
@@ -145,7 +145,7 @@ def test_the_last_word_is_found_by_its_beginning_and_others_are_not() -> None:
 def test_words_are_found_however_they_are_written(
     asked: str, title: str, facts: dict[str, object]
 ) -> None:
-    told((title, facts), ("Something else", {"author": "Somebody"}))
+    given((title, facts), ("Something else", {"author": "Somebody"}))
     (first, *_) = find(asked).hits
     assert first.book.title == title
     assert first.why.words
@@ -155,12 +155,12 @@ def test_words_are_found_however_they_are_written(
     "text", ["", " ", "???", "' | & !", "a:* <-> b", "%_\\", "\ud7a3🦉", "x" * 200]
 )
 def test_any_text_is_answered(text: str) -> None:
-    told(("Emma", {}))
+    given(("Emma", {}))
     find(text)
 
 
 def test_filters_leave_out_what_does_not_fit_or_is_not_known() -> None:
-    told(
+    given(
         ("Dragons one", {"reading_level": 2.0, "genre": ["Fantasy"], "language": "en"}),
         ("Dragons two", {"reading_level": 4.0, "genre": ["mystery"], "language": "pt-br"}),
         ("Dragons three", {"copies_total": 1, "copies_available": 0}),
@@ -175,7 +175,7 @@ def test_filters_leave_out_what_does_not_fit_or_is_not_known() -> None:
 
 
 def test_as_many_as_asked_are_found_while_books_fit_and_pages_repeat_none() -> None:
-    told(*((f"Book {n}", {"reading_level": n % 10}) for n in range(60)))
+    given(*((f"Book {n}", {"reading_level": n % 10}) for n in range(60)))
     assert len(titles("dragons", 50)) == 50
     assert len(titles("dragons", 50, level_min=9.0)) == 6
     pages = [search_books("book", BookFilter(), 25, skip) for skip in (0, 25, 50)]
@@ -191,7 +191,7 @@ def test_a_book_without_a_vector_is_found_by_its_words() -> None:
 
 
 def test_a_deleted_book_is_found_no_more() -> None:
-    told(("Emma", {}), ("Persuasion", {}))
+    given(("Emma", {}), ("Persuasion", {}))
     record(fact("book_deleted", book_id="B0"))
     assert titles("emma") == ["Persuasion"]
 
@@ -199,7 +199,7 @@ def test_a_deleted_book_is_found_no_more() -> None:
 def test_a_provider_that_is_down_leaves_words_and_says_so(
     embeddings_server: EmbeddingsServer,
 ) -> None:
-    told(("Emma", {}), ("Persuasion", {}))
+    given(("Emma", {}), ("Persuasion", {}))
     embeddings_server.fail_next(Fault("status", 503), times=5)
     found = find("emma")
     assert [hit.book.title for hit in found.hits] == ["Emma"]
@@ -207,7 +207,7 @@ def test_a_provider_that_is_down_leaves_words_and_says_so(
 
 
 def test_the_same_query_is_embedded_once(embeddings_server: EmbeddingsServer) -> None:
-    told(("Emma", {}))
+    given(("Emma", {}))
     embeddings_server.requests.clear()
     assert find("a village").hits == find("a village").hits
     assert embeddings_server.requests == [["a village"]]

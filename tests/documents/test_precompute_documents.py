@@ -18,11 +18,10 @@ from tests.collection import (
 from tests.embeddings_server import EmbeddingsServer
 from workers.core.errors import RunActiveError
 from workers.core.stores import stores
+from workers.documents.batches import choose_batches, count_batches
 from workers.documents.cleanup import cleanup_documents
 from workers.documents.plan import (
     begin_documents_run,
-    choose_batches,
-    count_batches,
     plan_documents,
 )
 from workers.documents.store import key_of

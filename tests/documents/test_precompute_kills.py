@@ -13,7 +13,8 @@ from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import QUICK, Line
 from tests.library import rows
 from tests.processes import eventually
-from workers.documents.plan import begin_documents_run, count_batches
+from workers.documents.batches import count_batches
+from workers.documents.plan import begin_documents_run
 from workers.jobs.runs import RunKind, read_run
 
 DOCUMENTS = 20_000

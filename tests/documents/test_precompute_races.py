@@ -15,8 +15,9 @@ from tests.collection import (
 from tests.embeddings_server import EmbeddingsServer
 from tests.library import change
 from workers.documents.batch import precompute_batch
+from workers.documents.batches import count_batches
 from workers.documents.failures import list_failures
-from workers.documents.plan import begin_documents_run, count_batches, plan_documents
+from workers.documents.plan import begin_documents_run, plan_documents
 from workers.documents.store import delete_values
 from workers.jobs.runs import RunKind, find_waiting, read_run, resume_run
 
@@ -29,7 +30,7 @@ def failures() -> dict[str, str]:
 
 
 # Few documents are looked up by name, many as the range that they are of.
-LOOKS = pytest.mark.parametrize("most_by_name", [100, 0], ids=["by name", "as a range"])
+LOOKS = pytest.mark.parametrize("max_named_ids", [100, 0], ids=["by name", "as a range"])
 
 
 @LOOKS
@@ -37,9 +38,9 @@ def test_a_document_that_is_deleted_while_it_is_embedded_does_not_come_back(
     documents: Documents,
     embeddings_server: EmbeddingsServer,
     monkeypatch: pytest.MonkeyPatch,
-    most_by_name: int,
+    max_named_ids: int,
 ) -> None:
-    monkeypatch.setattr("workers.documents.read_batch.MOST_BY_NAME", most_by_name)
+    monkeypatch.setattr("workers.documents.read_batch.MAX_NAMED_IDS", max_named_ids)
     documents.add("A", "B", "C")
 
     def delete_meanwhile(texts: list[str]) -> None:
@@ -57,9 +58,9 @@ def test_a_document_that_is_edited_while_it_is_embedded_ends_with_its_last_text(
     documents: Documents,
     embeddings_server: EmbeddingsServer,
     monkeypatch: pytest.MonkeyPatch,
-    most_by_name: int,
+    max_named_ids: int,
 ) -> None:
-    monkeypatch.setattr("workers.documents.read_batch.MOST_BY_NAME", most_by_name)
+    monkeypatch.setattr("workers.documents.read_batch.MAX_NAMED_IDS", max_named_ids)
     documents.add("A", "B")
     edits = iter(["a second text", "a third text"])
 

@@ -1,7 +1,7 @@
 """Documents that MongoDB holds and Python does not: each fails alone, with its reason."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bson
@@ -12,7 +12,7 @@ from pymongo.cursor import Cursor
 from tests.collection import Documents, document, stored, work_run
 from workers.core.errors import BadDocumentError
 from workers.documents.failures import list_failures
-from workers.documents.source import CODEC_OPTIONS
+from workers.documents.source import CODEC_OPTIONS, Mark, modified_after
 from workers.documents.text import read_text
 from workers.jobs.runs import RunKind
 
@@ -101,3 +101,24 @@ def test_a_value_that_python_has_no_word_for_is_the_documents_reason(
 def test_dates_that_python_knows_are_read_as_before() -> None:
     at = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     assert read_text(read_as_our_client_does(document("A", modified_at=at))).modified_at == at
+
+
+@pytest.mark.parametrize(
+    "ids", [[f"D\0{n}" for n in range(5)], ["A", *(f"D\0{n}" for n in range(5))]]
+)
+def test_a_walk_by_time_comes_to_its_end_where_ids_cannot_be_named(
+    documents: Documents, before: list[str]
+) -> None:
+    at = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    documents.add(*before, *(f"D\0{n}" for n in range(5)), modified_at=at)
+    documents.add("Z", modified_at=at + timedelta(seconds=1))
+    mark, seen = Mark(at - timedelta(days=1), ""), set[str]()
+    for _ in range(10):
+        rows, following = modified_after(mark, 2)
+        seen |= {row["doc_id"] for row in rows}
+        if following is None:
+            break
+        mark = following
+    else:
+        raise AssertionError("the walk goes round")
+    assert "Z" in seen

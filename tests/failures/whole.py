@@ -100,7 +100,7 @@ def _right_vector(text: str, dimensions: int) -> NDArray[np.float32]:
 
 
 def _wrong_lists(snapshot: Snapshot) -> list[str]:
-    threshold, least = settings().similarity_threshold, settings().least_members
+    threshold, least = settings().similarity_threshold, settings().min_members
     strays = {b for found in snapshot.lists.values() for b in found} - snapshot.vectors.keys()
     wrong = [f"{b!r} is in lists and has no vector" for b in strays]
     ids = sorted(snapshot.settled & snapshot.vectors.keys())

@@ -47,7 +47,7 @@ def test_whoever_was_near_before_is_found_without_the_index() -> None:
     listed = set(graph.names(graph.members[moved[0]][graph.members[moved[0]] >= 0]))
     holding = set(graph.names(held.owners))
     assert holding - listed
-    assert set(own) == {b for b in listed | holding if exact[b] >= settings().least_similarity}
+    assert set(own) == {b for b in listed | holding if exact[b] >= settings().min_similarity}
     assert own == pytest.approx({b: exact[b] for b in own}, abs=1e-6)
     offered = dict(zip(graph.names(found.offers.owner), found.offers.sim.tolist(), strict=True))
     entries = {name: graph.entries[graph.index[name]] for name in listed | holding}

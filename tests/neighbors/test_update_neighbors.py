@@ -163,8 +163,8 @@ def assert_copy_is_what_is_stored(graph: NeighborGraph) -> None:
     edges = occupied(np.arange(graph.size, dtype=np.int32), graph.members, graph.sims)
     held = zip(graph.names(edges.owner), graph.names(edges.member), edges.sim.tolist(), strict=True)
     assert {(a, b): np.float32(sim) for a, b, sim in rows} == {(a, b): sim for a, b, sim in held}
-    threshold = settings().least_similarity
-    entries = floors(graph.sims, least=settings().least_members, threshold=threshold)
+    threshold = settings().min_similarity
+    entries = floors(graph.sims, least=settings().min_members, threshold=threshold)
     assert np.array_equal(graph.entries, entries)
 
 

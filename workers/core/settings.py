@@ -141,12 +141,12 @@ class Settings(
         return max(self.exact_search_max_students, self.ann_search_max_students)
 
     @property
-    def least_similarity(self) -> float:
+    def min_similarity(self) -> float:
         """Of a neighbour; a similarity of zero is none, also when the threshold is zero."""
         return max(self.similarity_threshold, MIN_SIMILARITY)
 
     @property
-    def least_members(self) -> int:
+    def min_members(self) -> int:
         """How many members a neighbour list keeps, where that many students are similar enough.
 
         A few more than readers see, so that they also see a full list between the deletion of

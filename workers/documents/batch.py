@@ -6,7 +6,7 @@ import structlog
 
 from workers.core.errors import LostLeaseError
 from workers.documents.batch_lease import claim_batch, fail_batch, finish_batch
-from workers.documents.plan import choose_batches
+from workers.documents.batches import choose_batches
 from workers.documents.versions import named_versions
 from workers.documents.work_batch import work_batch
 from workers.jobs.runs import RunKind

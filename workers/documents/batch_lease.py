@@ -17,9 +17,9 @@ from workers.core.outages import outage_of
 from workers.core.queries import query
 from workers.core.reasons import reason_of, traceback_of
 from workers.core.settings import settings
+from workers.documents.batches import ending_batch
 from workers.documents.failures import clear_failures, record_failures
 from workers.documents.outcome import Outcome
-from workers.documents.plan import ending_batch
 from workers.documents.read_batch import Range
 from workers.jobs.lease import Lease, claim, lost_on_each
 from workers.jobs.policy import Postpone, Retry, backoff_s, decide

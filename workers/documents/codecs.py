@@ -48,7 +48,7 @@ HEAD = np.dtype(
     ]
 )
 MAX_TIME_MS = 2**40 - 1
-INT8_MOST = 127
+INT8_MAX = 127
 
 JSON_HEAD_BYTES = 64
 JSON_TS = slice(7, 31)
@@ -112,8 +112,8 @@ def encode(
     if codec is Codec.int8:
         largest = np.abs(vectors).max(axis=1).astype(np.float16)
         heads["largest"] = largest
-        scaled = vectors * (INT8_MOST / largest.astype(np.float32))[:, None]
-        components = np.clip(np.rint(scaled), -INT8_MOST, INT8_MOST).astype(np.int8)
+        scaled = vectors * (INT8_MAX / largest.astype(np.float32))[:, None]
+        components = np.clip(np.rint(scaled), -INT8_MAX, INT8_MAX).astype(np.int8)
     else:
         components = vectors.astype(COMPONENTS[codec])
     payload = components.dtype.itemsize * dimensions
@@ -148,7 +148,7 @@ def decode(values: Sequence[bytes]) -> Decoded:
     components = np.ascontiguousarray(whole[:, HEAD.itemsize :]).view(COMPONENTS[codec])
     vectors = components.astype(np.float32)
     if codec is Codec.int8:
-        vectors *= (fields["largest"].astype(np.float32) / INT8_MOST)[:, None]
+        vectors *= (fields["largest"].astype(np.float32) / INT8_MAX)[:, None]
     return Decoded(vectors, _binary_heads(fields, np.ones(len(values), bool)))
 
 

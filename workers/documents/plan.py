@@ -1,4 +1,4 @@
-"""Documents runs: begin one, cut it into batches, and choose which of them to send.
+"""Documents runs: begin one, and cut it into batches.
 
 A batch is a range of ids or a list of them, stored in Postgres; a message only says which one to
 look at. Of all that wait, at most `DOCUMENT_BATCHES_UNDER_WAY` have a message: a run over a
@@ -8,13 +8,11 @@ turn. Planning goes a few pages at a time, so that it can be killed anywhere.
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
-import structlog
 from psycopg.rows import class_row
 
 from workers.core.errors import RunActiveError, UnknownKeyError
@@ -23,6 +21,7 @@ from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.documents import source
+from workers.documents.batches import choose_batches, finish_planned
 from workers.documents.failures import DocumentFailure, find_due, record_failures
 from workers.documents.source import Mark, Row
 from workers.documents.versions import versions_to_keep_fresh
@@ -33,16 +32,10 @@ READ_RUN = query("documents/plan.read_run")
 ADD_BATCH = query("documents/plan.add_batch")
 SET_PLANNED = query("documents/plan.set_planned")
 REVIVE_BATCHES = query("documents/plan.revive_batches")
-LOCK_RUN = query("documents/plan.lock_run")
-FINISH_PLANNED = query("documents/plan.finish_planned")
-CHOOSE_BATCHES = query("documents/plan.choose_batches")
-SUM_BATCHES = query("documents/plan.sum_batches")
 
 PAGES_A_STEP = 20
 MAX_WITHOUT_ID = 1000
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -66,19 +59,6 @@ class Step:
 
     batches: list[int]
     more: bool = False
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of a run's documents so far; embedded and unchanged count per version."""
-
-    documents: int
-    embedded: int
-    unchanged: int
-    failed: int
-    deleted: int
-    batches: int
-    batches_done: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +101,7 @@ class _Page:
 
 
 def begin_documents_run(kind: RunKind, doc_ids: Sequence[str] = ()) -> UUID:
-    """A new run over the documents; of named ones if the kind is `documents_ids`.
+    """Begin a run over the documents; of named ones if the kind is `documents_ids`.
 
     Raises:
         RunActiveError: one of this kind is active, or one over all documents, which looks at
@@ -168,45 +148,8 @@ def plan_documents(run_id: UUID) -> Step:
     return Step(choose_batches(run_id), more)
 
 
-@contextmanager
-def ending_batch(run_id: UUID) -> Iterator[psycopg.Connection]:
-    """Write the end of a batch in the block's transaction, and that of its run if it was the last.
-
-    One batch of a run ends at a time.
-    """
-    with transaction() as conn:
-        conn.execute(LOCK_RUN, {"run_id": run_id})
-        yield conn
-        finish_planned(run_id, conn)
-
-
-def choose_batches(run_id: UUID) -> list[int]:
-    """Batches to send a message for now; they count as sent from here on."""
-    with connection() as conn:
-        rows = conn.execute(
-            CHOOSE_BATCHES,
-            {
-                "run_id": run_id,
-                "most": settings().document_batches_under_way,
-                "resend_after_seconds": settings().resend_after_seconds,
-            },
-        ).fetchall()
-    return sorted(batch_no for (batch_no,) in rows)
-
-
-def finish_planned(run_id: UUID, conn: psycopg.Connection | None = None) -> None:
-    """End the run if all of its batches have ended."""
-    if conn is None:
-        with connection() as own:
-            finish_planned(run_id, own)
-        return
-    row = conn.execute(FINISH_PLANNED, {"run_id": run_id}).fetchone()
-    if row is not None:
-        log.info("documents_run_ended", run_id=str(run_id), state=row[0])
-
-
 def read_documents_run(run_id: UUID) -> DocumentsRun:
-    """What a run is about.
+    """Read what a run is about.
 
     Raises:
         UnknownKeyError: there is no such run.
@@ -217,14 +160,6 @@ def read_documents_run(run_id: UUID) -> DocumentsRun:
     if run is None:
         raise UnknownKeyError("unknown_run", str(run_id))
     return run
-
-
-def count_batches(run_id: UUID) -> Counts:
-    """What became of a run's documents so far."""
-    with connection() as conn:
-        row = conn.execute(SUM_BATCHES, {"run_id": run_id}).fetchone()
-    assert row is not None  # noqa: S101  # an aggregate has one row
-    return Counts(*row)
 
 
 def _plan(run: DocumentsRun, lease: RunLease) -> bool:
@@ -287,7 +222,7 @@ def _add_batch(conn: psycopg.Connection, run_id: UUID, batch_no: int, page: _Pag
 
 
 def _all_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:  # noqa: ARG001  # see _plan
-    """Ranges of ids that together cover every document, the last one open at its end."""
+    """Cut ranges of ids that together cover every document, the last one open at its end."""
     size = settings().document_batch_size
     while True:
         ids = source.ids_after(at.last_id, size)
@@ -307,7 +242,7 @@ def _all_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:  # noqa: AR
 
 
 def _modified_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:
-    """What changed since the last run began, by time of change; then what failed and is due."""
+    """Page through what changed since the last run began, by time; then what failed and is due."""
     mark = Mark(at.modified_at or run.since or THE_BEGINNING, at.last_id)
     while True:
         rows, following = source.modified_after(mark, settings().document_batch_size)
@@ -332,7 +267,7 @@ def _modified_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:
 
 
 def _no_pages(run: DocumentsRun, at: _Position) -> Iterator[_Page]:  # noqa: ARG001  # see _plan
-    """The batches of named documents were stored when the run began."""
+    """Plan nothing: the batches of named documents were stored when the run began."""
     return iter(())
 
 

@@ -13,8 +13,9 @@ from workers.core.boot import open_process
 from workers.core.errors import KinfoldError, RunActiveError
 from workers.core.logs import configure_logging
 from workers.documents.batch import precompute_batch
+from workers.documents.batches import count_batches
 from workers.documents.cleanup import cleanup_documents
-from workers.documents.plan import begin_documents_run, count_batches, plan_documents
+from workers.documents.plan import begin_documents_run, plan_documents
 from workers.documents.source import check_source
 from workers.jobs.runs import Run, RunKind, read_run, resume_run
 
@@ -51,7 +52,7 @@ def _show(run: Run) -> None:
 
 
 def main() -> int:
-    """0 if the run is done, 1 if it has ended otherwise, 2 if it could not begin."""
+    """Work on a run; 0 if it is done, 1 if it has ended otherwise, 2 if it could not begin."""
     parser = argparse.ArgumentParser(description="Compute the documents' vectors.")
     parser.add_argument("mode", choices=MODES, nargs="?")
     parser.add_argument("--resume", type=UUID, metavar="RUN_ID", help="go on with this run")

@@ -13,7 +13,7 @@ from workers.documents.text import DocumentText, read_text
 from workers.documents.versions import Version
 
 # Beyond this one walk over a range's index entries costs less than looking up each by its id.
-MOST_BY_NAME = 100
+MAX_NAMED_IDS = 100
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def look_again(documents: Range, written: Mapping[str, DocumentText]) -> Since:
     """Say what was edited or deleted since it was read."""
     if not written:
         return Since([], [])
-    if documents.doc_ids is None and len(written) > MOST_BY_NAME:
+    if documents.doc_ids is None and len(written) > MAX_NAMED_IDS:
         stamps = source.stamps_between(documents.after_id, documents.last_id)
     else:
         stamps = source.stamps_of(written)
@@ -116,13 +116,13 @@ def look_again(documents: Range, written: Mapping[str, DocumentText]) -> Since:
 
 
 def deleted(doc_ids: Iterable[str]) -> Outcome:
-    """The outcome of documents that are gone."""
+    """Make the outcome of documents that are gone."""
     gone = frozenset(doc_ids)
     return Outcome(documents=gone, deleted=gone)
 
 
 def _fresh(stamps: Mapping[str, datetime | None], versions: Sequence[Version]) -> list[str]:
-    """Documents whose vectors, of every version, are newer than their last modification."""
+    """Find documents whose vectors, of every version, are newer than their last modification."""
     doc_ids = list(stamps)
     fresh = set(doc_ids)
     for version in versions:

@@ -108,7 +108,7 @@ def warn_of_missing_indexes() -> None:
 
 
 def count_documents() -> int:
-    """About how many documents there are, from the collection's metadata."""
+    """Estimate how many documents there are, from the collection's metadata."""
     with reading() as collection:
         return collection.estimated_document_count()
 
@@ -176,7 +176,8 @@ def modified_after(mark: Mark, limit: int) -> tuple[list[Row], Mark | None]:
             {"doc_id": 1, "modified_at": 1},
         )
         rows = list(same.sort("doc_id", 1).limit(limit).batch_size(limit))
-        if not rows:
+        if not any(is_writable(row["doc_id"]) for row in rows):
+            # None left, or a page whose end cannot be named: from there it would be read for ever.
             later = collection.find(
                 {"modified_at": {"$gt": mark.modified_at, "$lte": LAST_DATE}},
                 {"doc_id": 1, "modified_at": 1},
@@ -184,11 +185,12 @@ def modified_after(mark: Mark, limit: int) -> tuple[list[Row], Mark | None]:
             rows = list(later.limit(limit).batch_size(limit))
     if not rows:
         return [], None
-    last_id, last_time = rows[-1].get("doc_id"), read_time(rows[-1]["modified_at"])
+    last_time = read_time(rows[-1]["modified_at"])
     if last_time is None:
         raise SourceError("mongo_refused", "MongoDB found something later than a date, and no date")
-    named = last_id if isinstance(last_id, str) and is_writable(last_id) else ""
-    return rows, Mark(last_time, named)
+    last_ids = [row.get("doc_id") for row in rows if read_time(row["modified_at"]) == last_time]
+    named = [each for each in last_ids if isinstance(each, str) and is_writable(each)]
+    return rows, Mark(last_time, named[-1] if named else "")
 
 
 def modified_beyond(limit: int) -> list[str]:

@@ -265,7 +265,7 @@ def _delete_students(
     event_of = {student_id: event_id for event_id, student_id in keys.items()}
     holders = conn.execute(FIND_HOLDERS, {"ids": ids}).fetchall()
     for deleted_id, holder, members_left in holders:
-        if members_left < settings().least_members:
+        if members_left < settings().min_members:
             effects.note(Kind.student_neighbors, holder, event_of[deleted_id])
     deleted = returned_ids(conn, DELETE_STUDENTS, ids)
     conn.execute(DELETE_GROUP_ANSWERS, {"ids": ids})

@@ -199,7 +199,7 @@ def read_messages(
 
 
 def dead_messages(queue: Queue, limit: int = 100) -> list[Message]:
-    """Dramatiq's own dead letters of a queue, newest first.
+    """Read Dramatiq's own dead letters of a queue, newest first.
 
     What fails in the ledger is not here: its message was taken and the ledger keeps the reason.
     """

@@ -140,7 +140,7 @@ class RunLease:
 
 
 def create_run(kind: RunKind, conn: psycopg.Connection | None = None) -> UUID:
-    """A new queued run.
+    """Create a queued run.
 
     Args:
         conn: the transaction that stores what the run is about, if anything.
@@ -157,7 +157,7 @@ def create_run(kind: RunKind, conn: psycopg.Connection | None = None) -> UUID:
 
 
 def find_active(kind: RunKind, conn: psycopg.Connection) -> UUID | None:
-    """The run of this kind that has not ended."""
+    """Find the run of this kind that has not ended."""
     row = conn.execute(FIND_ACTIVE, {"kind": kind}).fetchone()
     return row[0] if row else None
 
@@ -230,7 +230,7 @@ def resume_run(run_id: UUID) -> RunKind:
 
 
 def find_waiting() -> list[tuple[UUID, RunKind]]:
-    """Runs to send a message for: their message got lost, or their worker died."""
+    """Find runs to send a message for: their message got lost, or their worker died."""
     with connection() as conn:
         rows = conn.execute(
             FIND_WAITING,
@@ -244,7 +244,7 @@ def find_waiting() -> list[tuple[UUID, RunKind]]:
 
 
 def read_run(run_id: UUID) -> Run:
-    """One run.
+    """Read a run.
 
     Raises:
         UnknownKeyError: there is no such run.

@@ -88,10 +88,13 @@ def forget_other_jobs(jobs: Collection[str]) -> None:
 
 
 def unfired_since(job: str) -> datetime | None:
-    """The last fired slot, or when the job was registered; None for a disabled job."""
+    """Read the last fired slot, or when the job was registered; None for a disabled job."""
     with connection() as conn:
         row = conn.execute(READ, {"job": job}).fetchone()
-    return row[1] if row is not None and row[0] else None
+    if row is None:
+        return None
+    enabled, since = row
+    return since if enabled else None
 
 
 def enable_job(job: str, *, enabled: bool) -> None:
@@ -152,13 +155,13 @@ def leased_firing(firing_id: UUID) -> Iterator[bool]:
 
 
 def hand_over(firing_id: UUID, run_id: UUID) -> None:
-    """From here on the run says how the job goes."""
+    """Name the run that says from here on how the job goes."""
     with connection() as conn:
         conn.execute(HAND_OVER, {"firing_id": firing_id, "run_id": run_id})
 
 
 def find_unsent() -> list[tuple[str, UUID]]:
-    """Jobs and firings to send: asked for by somebody, or their message or worker was lost."""
+    """Find jobs and firings to send: asked for by somebody, or their message or worker was lost."""
     with connection() as conn:
         lost = conn.execute(
             FREE_LOST,
@@ -177,17 +180,16 @@ def find_unsent() -> list[tuple[str, UUID]]:
 
 
 def list_schedules() -> list[Schedule]:
-    """Every job of the table, by name."""
+    """Read every job of the table, by name."""
     with connection() as conn:
         rows = conn.execute(LIST_SCHEDULES).fetchall()
-    firings = {
-        firing.firing_id: firing for firing in _read_firings([row[3] for row in rows if row[3]])
-    }
+    last_ids = [last for _, _, _, last in rows if last is not None]
+    firings = {firing.firing_id: firing for firing in _read_firings(last_ids)}
     return [Schedule(job, cron, enabled, firings.get(last)) for job, cron, enabled, last in rows]
 
 
 def list_firings(job: str, limit: int, before: datetime | None = None) -> list[Firing]:
-    """A job's firings, newest first; `before` is the last slot of the page before this one.
+    """Read a job's firings, newest first; `before` is the last slot of the page before this one.
 
     Raises:
         UnknownKeyError: there is no such job.

@@ -124,7 +124,7 @@ def forget_keys(conn: psycopg.Connection, kinds: Sequence[Kind], keys: Collectio
 
 
 def notifications_of(kind: Kind, keys: Collection[str]) -> list[Notification]:
-    """One message per batch: the worker that gets it claims the rest of the batch by itself."""
+    """Make one message per batch: the worker that gets it claims the rest by itself."""
     return [Notification(kind, key) for key in sorted(keys)[:: batch_size(kind)]]
 
 
@@ -155,7 +155,7 @@ def _claim(statement: str, kind: Kind, parameters: Mapping[str, object]) -> Batc
 
 
 def confirm_lease(conn: psycopg.Connection, batch: Batch, keys: Collection[str]) -> list[str]:
-    """Those of `keys` that still belong to this batch, locked until the transaction ends.
+    """Lock those of `keys` that still belong to this batch, until the transaction ends.
 
     A worker that was stalled until its lease went to another one gets none and writes nothing.
     """
@@ -252,7 +252,7 @@ def bury_lost() -> list[Notification]:
 
 
 def find_overdue(most: int = 10_000) -> list[Notification]:
-    """Notifications for keys that are due and that no recent message stands for.
+    """Find keys that are due and that no recent message stands for.
 
     One per batch of ordinary keys, and one for each key whose worker was lost, because those
     are claimed alone. None for kinds whose queue is paused: messages would pile up there.

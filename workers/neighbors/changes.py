@@ -71,13 +71,13 @@ def lock_graph(conn: psycopg.Connection) -> None:
 
 
 def newest_change(conn: psycopg.Connection) -> int:
-    """The number of the newest change, 0 when there is none."""
+    """Read the number of the newest change, 0 when there is none."""
     row = conn.execute(READ_SEQ).fetchone()
     return row[0] if row else 0
 
 
 def read_changes(conn: psycopg.Connection, after: int) -> list[Change]:
-    """The changes after one number, oldest first; 0 for all.
+    """Read the changes after one number, oldest first; 0 for all.
 
     Raises:
         LostChangeError: the change of that number is gone. Either it has been pruned, or the

@@ -90,7 +90,7 @@ def store_check(quality: NeighborQuality) -> None:
 
 
 def read_last_check() -> Mapping[str, float | None]:
-    """The figures of the newest stored check; empty before the first one."""
+    """Read the figures of the newest stored check; empty before the first one."""
     with connection() as conn:
         row = conn.execute(READ_LAST).fetchone()
     return row[0] if row else {}
@@ -124,7 +124,7 @@ def _compare_with_exact(
         if student_id in column:
             sims[row, column[student_id]] = -np.inf
         best = np.sort(sims[row])[::-1][: settings().max_neighbors]
-        best = best[best >= settings().least_similarity]
+        best = best[best >= settings().min_similarity]
         errors += [abs(float(sims[row, column[b]]) - sim) for b, sim in held.items()]
         if len(best):
             right = sum(float(sims[row, column[b]]) >= float(best[-1]) - TIE for b in held)

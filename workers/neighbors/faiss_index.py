@@ -110,7 +110,7 @@ class VectorIndex:
         return decoded
 
     def nearest_cells(self, codes: Vectors) -> tuple[NDArray[np.int64], Distances]:
-        """All cells in the order of their distance from each code, shape (len(codes), cells)."""
+        """Sort all cells by their distance from each code, shape (len(codes), cells)."""
         _faiss()
         distances, cells = self._ivf.quantizer.search(codes, self.cells)
         return cells, distances
@@ -145,7 +145,7 @@ def _factory(drawn: int, dimensions: int) -> str:
 
 
 def _rounding(faiss: ModuleType, ivf: object) -> float:
-    """The mean square of what rounding to bytes makes of a vector: each component is even."""
+    """Compute the mean square of what rounding to bytes adds: each component is even."""
     trained = faiss.vector_to_array(faiss.downcast_index(ivf).sq.trained)
     steps = trained[len(trained) // 2 :] / 255  # smallest values first, then ranges
     return float((steps**2).sum() / 12)

@@ -105,7 +105,7 @@ class NeighborGraph:
                 [self.sims, np.full((room, self.depth), -np.inf, np.float32)]
             )
             self.entries = np.concatenate(
-                [self.entries, np.full(room, settings().least_similarity, np.float32)]
+                [self.entries, np.full(room, settings().min_similarity, np.float32)]
             )
 
     def sync(self, conn: psycopg.Connection) -> Indexes:
@@ -158,7 +158,7 @@ class NeighborGraph:
         """Replace lists by those given, shape (len(rows), depth) both."""
         self.members[rows], self.sims[rows] = members, sims
         self.entries[rows] = floors(
-            sims, least=settings().least_members, threshold=settings().least_similarity
+            sims, least=settings().min_members, threshold=settings().min_similarity
         )
 
     def move(self, vectors: Mapping[str, Vectors]) -> Indexes:
@@ -219,7 +219,7 @@ def delete_strays(conn: psycopg.Connection) -> None:
 
 
 def has_other_models(conn: psycopg.Connection) -> bool:
-    """Whether some students have not been embedded by the current model yet."""
+    """Say whether some students have not been embedded by the current model yet."""
     return conn.execute(FIND_OTHER_MODELS, model_parameters()).fetchone() == (True,)
 
 
@@ -229,7 +229,7 @@ def read_ids(conn: psycopg.Connection) -> list[str]:
 
 
 def read_lists(conn: psycopg.Connection, ids: Sequence[str]) -> list[Row]:
-    """The stored edges of these lists: owner, member, similarity."""
+    """Read the stored edges of these lists: owner, member, similarity."""
     return conn.cursor(binary=True).execute(READ_LISTS, {"ids": list(ids)}).fetchall()
 
 
@@ -258,5 +258,5 @@ def read_vectors(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, Vect
 
 
 def model_parameters() -> dict[str, object]:
-    """The current model, as queries name it."""
+    """Name the current model as parameters of a query."""
     return {"model": settings().model, "dimensions": settings().embedding_dimensions}

@@ -52,19 +52,19 @@ def index_vectors(conn: psycopg.Connection) -> bool:
 
 
 def index_is_ready(conn: psycopg.Connection) -> bool:
-    """Whether searches can use an index over the current model's vectors."""
+    """Say whether searches can use an index over the current model's vectors."""
     return conn.execute(FIND, {"name": _index_name()}).fetchone() == (True,)
 
 
 def count_vectors(conn: psycopg.Connection) -> int:
-    """How many students the current model knows."""
+    """Count the students that the current model knows."""
     model, dimensions = settings().model, settings().embedding_dimensions
     row = conn.execute(COUNT, {"model": model, "dimensions": dimensions}).fetchone()
     return row[0] if row else 0
 
 
 def _index_name() -> str:
-    """One index per model and dimension: a name of bounded length whatever the model is called."""
+    """Name the index of a model and dimension, in bounded length however long its name."""
     model, dimensions = settings().model, settings().embedding_dimensions
     digest = hashlib.sha256(f"{model} {dimensions}".encode()).hexdigest()[:12]
     return f"student_embeddings_hnsw_{digest}"

@@ -37,7 +37,7 @@ def search_hnsw(graph: NeighborGraph, moved: Indexes) -> Edges:
     with ThreadPoolExecutor(SEARCH_CONNECTIONS) as threads:
         for found in threads.map(search, shares):
             near = near.join(found)
-    return near.where(near.sim >= settings().least_similarity)
+    return near.where(near.sim >= settings().min_similarity)
 
 
 def search_hnsw_in(

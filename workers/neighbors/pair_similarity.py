@@ -32,7 +32,7 @@ def compare_in_one_pass(conn: psycopg.Connection, graph: NeighborGraph, pairs: i
 def compare_candidates(conn: psycopg.Connection, graph: NeighborGraph, candidates: Edges) -> Edges:
     """Compare each edge of `candidates`; those whose ends are similar enough for a list."""
     near = compare_pairs(conn, graph, pair_keys(candidates.owner, candidates.member))
-    return near.where(near.sim >= settings().least_similarity)
+    return near.where(near.sim >= settings().min_similarity)
 
 
 def compare_pairs(

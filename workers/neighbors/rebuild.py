@@ -75,7 +75,7 @@ class _Rebuild:
             self.removed = (self.removed | set(change.removed)) - set(change.moved)
 
     def row_of(self, student_id: str) -> int:
-        """The student's row; one that came after the beginning gets a row behind all others."""
+        """Find the student's row; one that came after the beginning gets the next one."""
         if student_id not in self.index:
             self.index[student_id] = len(self.ids)
             self.ids.append(student_id)
@@ -115,7 +115,7 @@ def _rebuild(lease: RunLease, on_progress: Callable[[UUID], None]) -> None:
         _reader(rebuild),
         count,
         depth,
-        settings().least_similarity,
+        settings().min_similarity,
         held_rows=settings().rebuild_block_rows,
         first=first,
     )
@@ -165,7 +165,7 @@ def _write_lists(rebuild: _Rebuild, owners: Indexes, members: Indexes, sims: Sim
         is_away[[rebuild.index[gone] for gone in away if gone in rebuild.index]] = True
         new = _without_away(members, sims, stored, is_away)
         # Where too many have left, someone beyond the computed depth may belong: search again.
-        unsure = (members[:, -1] >= 0) & ((new[0] >= 0).sum(axis=1) < settings().least_members)
+        unsure = (members[:, -1] >= 0) & ((new[0] >= 0).sum(axis=1) < settings().min_members)
         again = (rebuild.to_raise | set(_names(rebuild, owners[unsure]))) - rebuild.removed
         mark_stale(conn, Kind.student_neighbors, dict.fromkeys(again, rebuild.run_id))
         rebuild.to_raise = set()
@@ -190,7 +190,7 @@ def _write_lists(rebuild: _Rebuild, owners: Indexes, members: Indexes, sims: Sim
 def _without_away(
     members: Indexes, sims: Similarities, stored: Edges, is_away: NDArray[np.bool_]
 ) -> tuple[Indexes, Similarities]:
-    """The computed lists, with students that moved as their own updates placed them.
+    """Merge the computed lists with students that moved, as their own updates placed them.
 
     Only above a list's last computed place, because below it others may belong.
     """
@@ -203,7 +203,7 @@ def _without_away(
 
 
 def _stored(rows: Iterable[tuple[str, str, float]], rebuild: _Rebuild, owners: Indexes) -> Edges:
-    """The stored lists as edges whose owner is a position in `owners`."""
+    """Read the stored lists as edges whose owner is a position in `owners`."""
     position = {owner: place for place, owner in enumerate(owners.tolist())}
     edges = [(position[rebuild.index[a]], rebuild.row_of(b), sim) for a, b, sim in rows]
     return Edges(
@@ -225,7 +225,7 @@ def _say(run_id: UUID) -> None:
 
 
 def main() -> int:
-    """`python -m workers.neighbors.rebuild`: a run in this process, with progress."""
+    """Run `python -m workers.neighbors.rebuild`: a run in this process, with progress."""
     argparse.ArgumentParser(description="Rebuild the neighbour graph exactly.").parse_args()
     configure_logging(sys.stderr)
     with open_process("command"):

@@ -104,7 +104,7 @@ def nearest(queries: Indexes, sims: Similarities, depth: int) -> Edges:
     count = min(depth, sims.shape[1])
     best = np.argpartition(sims, sims.shape[1] - count, axis=1)[:, -count:]
     near = np.take_along_axis(sims, best, axis=1)
-    rows, places = np.nonzero(near >= settings().least_similarity)
+    rows, places = np.nonzero(near >= settings().min_similarity)
     return Edges(queries[rows], best[rows, places].astype(np.int32), clamp(near[rows, places]))
 
 
@@ -131,7 +131,7 @@ def _in_parts(
     graph: NeighborGraph, index: VectorIndex, queries: Indexes, entries: Similarities
 ) -> Iterator[Edges]:
     """Yield candidates of some queries at a time, as many as are compared in one statement."""
-    stretch, least = graph.stretch or Stretch(), settings().least_similarity
+    stretch, least = graph.stretch or Stretch(), settings().min_similarity
     found = Edges.none()
     parts = np.array_split(queries, -(-len(queries) // QUERIES_TOGETHER) or 1)
 
@@ -174,7 +174,7 @@ def find_around(
     own = near.fill(from_others.where(of_moved))
     offers = from_others.where(~of_moved)
     return Found(
-        own.where(own.sim >= settings().least_similarity),
+        own.where(own.sim >= settings().min_similarity),
         offers.where(offers.sim >= graph.entries[offers.owner]),
     )
 
@@ -185,7 +185,7 @@ def refill_around(
     """Find who is near the owners of lists that have become too short, and keep what is left."""
     if graph.ivf is None:
         near = search_hnsw_in(conn, graph, short, graph.depth)
-        return near.where(near.sim >= settings().least_similarity).fill(left)
+        return near.where(near.sim >= settings().min_similarity).fill(left)
     near = Edges.none()
     nobodys = np.full(graph.size, np.inf, np.float32)
     for candidates in _in_parts(graph, graph.ivf, short, nobodys):

@@ -27,7 +27,7 @@ def choose_search(conn: psycopg.Connection) -> Search:
 
 
 def max_students(search: Search) -> float:
-    """Up to how many students a worker searches so."""
+    """Say up to how many students a worker searches so."""
     return {
         Search.exact: settings().exact_search_max_students,
         Search.ivf: settings().max_students_without_hnsw,

@@ -27,14 +27,14 @@ class Edges:
 
     @classmethod
     def none(cls) -> "Edges":
-        """No edges."""
+        """Make an empty set of edges."""
         return cls(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
     def __len__(self) -> int:
         return len(self.owner)
 
     def where(self, keep: NDArray[np.bool_]) -> "Edges":
-        """The edges that `keep` marks."""
+        """Select the edges that `keep` marks."""
         return Edges(self.owner[keep], self.member[keep], self.sim[keep])
 
     def join(self, other: "Edges") -> "Edges":
@@ -54,7 +54,7 @@ class Edges:
         )
 
     def reversed(self) -> "Edges":
-        """The same pairs from the other end."""
+        """Turn the pairs around: seen from the other end."""
         return Edges(self.member, self.owner, self.sim)
 
 
@@ -121,7 +121,7 @@ def repair_lists(
 
 
 def rank(edges: Edges, count: int, depth: int) -> tuple[Indexes, Similarities]:
-    """The best `depth` edges of each owner 0..count-1 as lists."""
+    """Rank the best `depth` edges of each owner 0..count-1 as lists."""
     # One key for owner and similarity, which is in [-1, 1]: a third of the time of a sort by both.
     order = np.argsort(edges.owner * 4.0 - edges.sim)
     a = edges.owner[order]
@@ -149,7 +149,7 @@ def compare_lists(
     old: tuple[Indexes, Similarities],
     new: tuple[Indexes, Similarities],
 ) -> Difference:
-    """The edges in which two sets of lists of the same owners differ.
+    """Find the edges in which two sets of lists of the same owners differ.
 
     Args:
         owners: the student index of each row.
@@ -175,18 +175,18 @@ def compare_lists(
 
 
 def occupied(owners: Indexes, members: Indexes, sims: Similarities) -> Edges:
-    """The occupied places of lists as edges; `owners` holds the student index of each row."""
+    """Read the occupied places of lists as edges; `owners` holds the student index of each row."""
     rows, places = np.nonzero(members >= 0)
     return Edges(owners[rows], members[rows, places], sims[rows, places])
 
 
 def pair_keys(a: Indexes, b: Indexes) -> NDArray[np.int64]:
-    """One number for each pair of students."""
+    """Number each pair of students."""
     return (a.astype(np.int64) << 32) | b
 
 
 def among(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of a few keys are among many others; isin() takes thirty times as long."""
+    """Say which of a few keys are among many others; isin() takes thirty times as long."""
     if not len(others):
         return np.zeros(len(keys), bool)
     ordered = np.sort(others)
@@ -196,7 +196,7 @@ def among(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool
 
 
 def _in_order(owners: Indexes, members: Indexes, sims: Similarities) -> Edges:
-    """The occupied places as edges, ordered by owner and member."""
+    """Read the occupied places as edges, ordered by owner and member."""
     edges = occupied(owners, members, sims)
     order = np.argsort(pair_keys(edges.owner, edges.member))
     return Edges(edges.owner[order], edges.member[order], edges.sim[order])

@@ -75,7 +75,7 @@ class NewLists:
     searched: NDArray[np.bool_]
 
     def difference(self) -> Difference:
-        """The edges to write."""
+        """Find the edges to write."""
         return compare_lists(self.owners, self.old, self.new)
 
 
@@ -126,7 +126,7 @@ def _work_until_done(conn: psycopg.Connection, key: str) -> list[Notification]:
 
 
 def update_batch(batch: Batch) -> Outcome:
-    """The work on one claimed batch; the caller holds the process's copy."""
+    """Work on one claimed batch; the caller holds the process's copy."""
     try:
         return _update(batch)
     except BaseException:
@@ -220,7 +220,7 @@ def _keep_ours(
 def _new_lists(
     conn: psycopg.Connection, graph: NeighborGraph, moved: Indexes, held: Pairs, found: Found
 ) -> NewLists:
-    """The lists of moved students and of everyone whose list they enter, leave or stay in."""
+    """Make the lists of moved students and of everyone whose list they enter, leave or stay in."""
     depth = graph.depth
     is_moved = np.zeros(graph.size, bool)
     is_moved[moved] = True
@@ -230,8 +230,8 @@ def _new_lists(
         graph.sims[others],
         is_moved,
         _by_row(found.offers, others),
-        least=settings().least_members,
-        threshold=settings().least_similarity,
+        least=settings().min_members,
+        threshold=settings().min_similarity,
     )
     short = others[repaired.short]
     if len(short):
@@ -259,7 +259,7 @@ def _new_lists(
 
 
 def _by_row(edges: Edges, owners: Indexes) -> Edges:
-    """Edges whose owners are positions in the sorted `owners`."""
+    """Make edges whose owners are positions in the sorted `owners`."""
     return Edges(np.searchsorted(owners, edges.owner).astype(np.int32), edges.member, edges.sim)
 
 
@@ -269,8 +269,9 @@ def _causes(
     moved: Indexes,
     events: Mapping[str, UUID | None],
 ) -> dict[int, UUID | None]:
-    """The event behind edges: the moved student's, or for a list that was searched again that of
-    one who left it.
+    """Name the event behind edges: the moved student's.
+
+    For a list that was searched again it is that of one who left it.
     """
     by_index = {int(index): events[graph.ids[index]] for index in moved}
     causes = dict(by_index)

@@ -15,7 +15,7 @@ HAS_VECTOR_INDEX = query("neighbors/vacuum.has_vector_index")
 
 # A vacuum is due when this share of the students has moved since the last one.
 DUE_SHARE = 0.2
-DUE_AT_LEAST = 500
+MIN_MOVED = 500
 
 
 class VacuumClock:
@@ -31,7 +31,7 @@ class VacuumClock:
             conn: a connection in autocommit mode, because VACUUM cannot run in a transaction.
         """
         self.moved += moved
-        if self.moved < max(DUE_SHARE * students, DUE_AT_LEAST):
+        if self.moved < max(DUE_SHARE * students, MIN_MOVED):
             return False
         self.moved = 0
         indexed = conn.execute(HAS_VECTOR_INDEX).fetchone() == (True,)
