@@ -79,4 +79,4 @@ CREATE TABLE user_embeddings (
     last_event    uuid
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE user_embeddings ALTER COLUMN embedding SET STORAGE EXTERNAL;
--- Its vector index is built by workers/users/index.py, which needs to see the users first.
+-- Its vector index is built by workers/index_users.py, which needs to see the users first.

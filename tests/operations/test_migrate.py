@@ -1,5 +1,6 @@
 """Migrations: once each, in order, never changed afterwards, whoever starts them."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -182,3 +183,10 @@ def test_an_index_whose_build_was_killed_is_built_again(
     assert index_vectors(conn) is True
     assert vector_indexes(conn) == [(True, True)]
     assert index_vectors(conn) is False
+
+
+def test_no_released_migration_has_changed_not_even_in_a_comment() -> None:
+    folder = SQL_DIR / "migrations"
+    for line in (folder / "released.sha256").read_text().splitlines():
+        checksum, name = line.split()
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum, name
