@@ -1,5 +1,6 @@
 """One attempt at a batch: a key that breaks the work does not take the others along."""
 
+import weakref
 from collections.abc import Iterable
 
 import psycopg
@@ -11,6 +12,7 @@ from workers.core.vocabulary import Kind
 from workers.ledger import freshness
 from workers.ledger.attempt import Outcome, attempt
 from workers.ledger.freshness import Batch, Notification
+from workers.neighbors.topk_lists import Edges
 
 EMBEDDING = Kind.student_embedding
 
@@ -47,6 +49,23 @@ def test_keys_that_break_the_work_fail_alone_with_their_reason(poison: set[str])
     assert done() == keys - poison
     errors = {key: row[0] for key, row in ledger(EMBEDDING, "error").items() if row[0]}
     assert errors == {key: f"ValueError: cannot bear ['{key}']" for key in poison}
+
+
+def test_a_batch_that_fails_key_by_key_holds_nothing_of_the_failed_work() -> None:
+    keys = [f"k{n}" for n in range(9)]
+    raise_keys(keys)
+    worked: list[weakref.ref[Edges]] = []
+    held = []
+
+    def work(batch: Batch) -> Outcome:
+        held.append(sum(each() is not None for each in worked))
+        large = Edges.none()
+        worked.append(weakref.ref(large))
+        raise ValueError(f"cannot bear {len(batch.claims)}") from KeyError("the cause")
+
+    attempt(EMBEDDING, "k0", work)
+    assert held == [0] * len(held)
+    assert len(held) > len(keys)
 
 
 def test_a_database_that_is_away_is_no_keys_fault_and_is_not_asked_again_and_again() -> None:

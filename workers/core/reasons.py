@@ -27,6 +27,16 @@ def traceback_of(error: BaseException) -> str:
     return bounded(escape(text), MAX_TRACEBACK_CHARACTERS)
 
 
+def release_frames(error: BaseException | None) -> None:
+    """Let go of the local variables that an exception and its causes hold by their tracebacks.
+
+    Of a large batch that fails key by key they would be gigabytes. The traceback's text stays.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
 def bounded(text: str, most: int) -> str:
     """Cut the middle out of a text that is longer than `most`: both ends say the most.
 

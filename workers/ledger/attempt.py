@@ -12,7 +12,7 @@ import structlog
 from workers.core.errors import ProviderDeniedError
 from workers.core.metrics import KEY_LATENCY, KEYS_DONE, KEYS_FAILED
 from workers.core.outages import outage_of
-from workers.core.reasons import reason_of, traceback_of
+from workers.core.reasons import reason_of, release_frames, traceback_of
 from workers.core.settings import settings
 from workers.core.vocabulary import Kind
 from workers.jobs.policy import Discard, Postpone, Retry, decide
@@ -95,6 +95,7 @@ def _work(batch: Batch, work: Callable[[Batch], Outcome]) -> Outcome:
     try:
         return work(batch)
     except Exception as error:  # noqa: BLE001  # whatever it is, each key keeps it with its traceback
+        release_frames(error)
         if len(batch.claims) == 1 or _fails_in_any_batch(error):
             return Outcome(failed=dict.fromkeys(batch.claims, error))
         log.warning("batch_halved", kind=batch.kind, keys=len(batch.claims), error=repr(error))
