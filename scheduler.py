@@ -13,6 +13,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from actors import (
     check_neighbors,
+    check_recommendations,
     index_books,
     index_users,
     index_vectors,
@@ -46,6 +47,7 @@ JOBS = (
     Job("cleanup_documents", "30 1 * * *", partial(begin_documents, RunKind.documents_cleanup)),
     Job("index_vectors", "15 * * * *", index_vectors.send),
     Job("index_books", "25 * * * *", index_books.send),
+    Job("check_recommendations", "35 * * * *", check_recommendations.send),
     Job("index_users", "45 * * * *", index_users.send),
     Job("score_posts", "*/10 * * * *", score_posts.send),
     Job("recompute_users", "0 */2 * * *", partial(begin_run, RunKind.recompute_users, create_run)),

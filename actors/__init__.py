@@ -2,6 +2,7 @@
 
 from actors.books import (
     build_recommendation_model,
+    check_recommendations,
     index_books,
     recompute_book,
     refresh_books,
@@ -25,6 +26,7 @@ __all__ = [
     "broker",
     "build_recommendation_model",
     "check_neighbors",
+    "check_recommendations",
     "cleanup_documents",
     "index_books",
     "index_users",

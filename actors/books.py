@@ -7,7 +7,7 @@ import structlog
 
 from actors.broker import broker
 from actors.notify import handles, notify
-from workers.books import build_model, vector_index, vectors
+from workers.books import build_model, contract, vector_index, vectors
 from workers.core.stores import connect
 from workers.core.vocabulary import Kind, Queue
 from workers.jobs.schedules import leased_firing
@@ -41,6 +41,14 @@ def index_books(firing_id: str) -> None:
     with leased_firing(UUID(firing_id)) as ours, connect() as conn:
         if ours:
             vector_index.index_books(conn)
+
+
+@dramatiq.actor(queue_name=Queue.batch, broker=broker)
+def check_recommendations(firing_id: str) -> None:
+    """Count whose recommendations would have to do without something, hourly."""
+    with leased_firing(UUID(firing_id)) as ours:
+        if ours:
+            contract.check_recommendations()
 
 
 @dramatiq.actor(queue_name=Queue.batch, broker=broker, time_limit=MODEL_TIME_LIMIT_MS)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import psycopg
 import psycopg_pool
@@ -14,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
 from routes.http.operations import OPEN, Operation, reply
+from workers.books.contract import RecommendationContract, read_contract
 from workers.core import counters, metrics
 from workers.core.api_keys import Role
 from workers.core.stores import ping_postgres, ping_redis
@@ -45,11 +47,40 @@ class KindOut(BaseModel):
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
+class RecommendationsOut(BaseModel):
+    """The recommendation model and its age, and the share of students with a degraded answer.
+
+    `degraded_share` in [0, 1] was counted at `checked_at`, hourly: answers without loans or
+    neighbours of the student's own, or for all without a model or vectors of books. Null: no model
+    yet, not counted yet.
+    """
+
+    model_id: int | None
+    model_age_s: float | None
+    limit_s: float
+    degraded_share: float | None
+    students: int | None
+    no_loans: int | None
+    no_neighbors: int | None
+    checked_at: datetime | None
+    ok: bool
+
+    @classmethod
+    def of(cls, row: RecommendationContract) -> "RecommendationsOut":
+        """Take the fields from what is kept."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
 class FreshnessOut(BaseModel):
-    """`ok` when every kind is: nothing dead, nothing stale for longer than its limit."""
+    """`ok` when every kind is, and the recommendations are.
+
+    A kind: nothing dead, nothing stale for longer than its limit. The recommendations: no model
+    that is older than its limit.
+    """
 
     ok: bool
     kinds: list[KindOut]
+    recommendations: RecommendationsOut
 
 
 class StoreHealth(BaseModel):
@@ -82,7 +113,9 @@ LIVE = TypeAdapter(Live)
 def get_freshness() -> Response:
     """Answer with the freshness contract."""
     kinds = [KindOut.of(kind) for kind in summarize()]
-    return reply(FRESHNESS, FreshnessOut(ok=all(kind.ok for kind in kinds), kinds=kinds))
+    recommendations = RecommendationsOut.of(read_contract())
+    ok = all(kind.ok for kind in kinds) and recommendations.ok
+    return reply(FRESHNESS, FreshnessOut(ok=ok, kinds=kinds, recommendations=recommendations))
 
 
 def get_live() -> Response:
@@ -131,11 +164,29 @@ class _Cluster(Collector):
             for row in rows:
                 family.add_metric([row.kind], float(getattr(row, name) or 0))
             families.append(family)
+        families += _recommendations()
         for name, figure in read_last_check().items():
             if figure is not None:
                 text = f"Of the neighbour graph at its last nightly check: {name}."
                 families.append(GaugeMetricFamily(f"neighbors_{name}", text, value=figure))
         return [*families, *collect_cluster(), *collect_documents(), *metrics.collect()]
+
+
+def _recommendations() -> list[GaugeMetricFamily]:
+    contract = read_contract()
+    figures = {
+        "recommendation_model_age_s": ("Age of the model that is read.", contract.model_age_s),
+        "recommendation_model_limit_s": ("Limit of that age, in seconds.", contract.limit_s),
+        "recommendations_degraded_share": (
+            "Share of students whose answer would do without something.",
+            contract.degraded_share,
+        ),
+    }
+    return [
+        GaugeMetricFamily(name, text, value=figure)
+        for name, (text, figure) in figures.items()
+        if figure is not None
+    ]
 
 
 def _check(ping: Callable[[], None], *, needed: bool) -> StoreHealth:
@@ -155,7 +206,7 @@ OPERATIONS = (
         method="GET",
         path="/freshness",
         handler=get_freshness,
-        summary="Per kind: how much is fresh, how old its oldest stale key is, and its verdict.",
+        summary="How much of each kind is fresh, and its oldest stale key; the model's age.",
         role=Role.read,
         answers=FRESHNESS,
         problems=(503,),

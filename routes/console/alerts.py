@@ -8,6 +8,7 @@ import redis
 
 from routes.api.queues import QueueOut
 from routes.console.pages import duration
+from workers.books.contract import RecommendationContract
 from workers.core.stores import ping_redis
 from workers.core.vocabulary import Queue
 from workers.jobs.heartbeats import WorkerProcess
@@ -32,11 +33,13 @@ def alerts(
     queues: Sequence[QueueOut],
     workers: Sequence[WorkerProcess],
     schedules: Sequence[Schedule],
+    recommendations: RecommendationContract,
 ) -> list[Alert]:
     """List everything that is not as it should be; empty when all is well."""
     return [
         *_stores(),
         *_kinds(kinds),
+        *_recommendations(recommendations),
         *_queues(queues, workers),
         *(
             Alert(
@@ -83,6 +86,14 @@ def _kinds(kinds: Sequence[KindFreshness]) -> list[Alert]:
                 )
             )
     return found
+
+
+def _recommendations(contract: RecommendationContract) -> list[Alert]:
+    if contract.ok:
+        return []
+    age, limit = duration(contract.model_age_s), duration(contract.limit_s)
+    text = f"The recommendation model is {age} old, the limit is {limit}."
+    return [Alert(text, "/console/runs")]
 
 
 def _queues(queues: Sequence[QueueOut], workers: Sequence[WorkerProcess]) -> list[Alert]:

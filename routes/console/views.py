@@ -18,6 +18,7 @@ from routes.console.alerts import alerts
 from routes.console.pages import Page
 from routes.console.plots import SPANS, overview_plots
 from routes.http.parameters import encode_cursor, path_choice, path_id, query_text
+from workers.books.contract import read_contract
 from workers.core import metrics
 from workers.core.api_keys import Role
 from workers.core.errors import UnknownKeyError
@@ -50,14 +51,15 @@ def overview(request: Request) -> Shown:
     span = span if span in SPANS else "hour"
     minutes = read_minutes(*SPANS[span])
     kinds, queues = summarize(), _queues()
-    workers = list_workers()
+    workers, recommendations = list_workers(), read_contract()
     price = settings().embedding_usd_per_million_tokens
     tokens = since(minutes, metrics.PROVIDER_TOKENS.name)
     return {
         "kinds": kinds,
         "queues": queues,
         "alive": [worker for worker in workers if worker.alive],
-        "alerts": alerts(kinds, queues, workers, list_schedules()),
+        "alerts": alerts(kinds, queues, workers, list_schedules(), recommendations),
+        "recommendations": recommendations,
         "runs": [run for run in list_runs(10) if run.state in ("queued", "running")],
         "span": span,
         "plots": overview_plots(minutes, span),

@@ -1,29 +1,39 @@
 -- name: by_week
 -- What became of recommended books, by the week in which they were given: how many were given and
--- to whom, how many of them were borrowed within 14 days, and how many a list of the books that
--- were borrowed most in the 30 days before would have got of the same number of places.
-WITH given AS (
+-- to whom, which share of the catalogue that was, and of it the share that is of the head (the tenth
+-- of the catalogue with the most readers, as of now), how many of them were borrowed within 14 days,
+-- and how many a list of the books that were borrowed most in the 30 days before would have got of
+-- the same number of places.
+WITH readers AS (
+    SELECT b.book_id, count(DISTINCT c.student_id) AS readers
+    FROM books b LEFT JOIN checkouts c USING (book_id) WHERE b.title IS NOT NULL GROUP BY b.book_id
+), head AS (
+    SELECT book_id FROM readers ORDER BY readers DESC, book_id
+    LIMIT (SELECT greatest(round(0.1 * count(*)), 1) FROM readers)
+), given AS (
     SELECT date_trunc('week', r.asked_at)::date AS week, r.student_id, u.book_id,
         min(r.asked_at)::date AS day
     FROM recommendations r CROSS JOIN LATERAL unnest(r.book_ids) AS u (book_id)
     WHERE r.student_id IS NOT NULL AND r.asked_at > now() - make_interval(weeks => %(weeks)s)
     GROUP BY 1, 2, 3
 ), judged AS (
-    SELECT g.week, g.student_id, g.book_id,
+    SELECT g.week, g.student_id, g.book_id, h.book_id IS NOT NULL AS of_head,
         EXISTS (
             SELECT FROM checkouts c
             WHERE c.student_id = g.student_id AND c.book_id = g.book_id
               AND c.checkout_date BETWEEN g.day AND g.day + 14
         ) AS borrowed
-    FROM given g
+    FROM given g LEFT JOIN head h USING (book_id)
 ), counted AS (
     SELECT week, count(*) AS given, count(DISTINCT student_id) AS students,
         count(*) FILTER (WHERE borrowed) AS borrowed,
         count(DISTINCT book_id) AS books,
+        avg(of_head::int)::float8 AS head_share,
         round(count(*)::numeric / count(DISTINCT student_id))::int AS places
     FROM judged GROUP BY week
 )
-SELECT k.week, k.students, k.given, k.books, k.borrowed,
+SELECT k.week, k.students, k.given, k.books, k.borrowed, k.head_share,
+    least(k.books::float8 / greatest((SELECT count(*) FROM readers), 1), 1) AS coverage,
     (
         SELECT count(*) FROM (SELECT DISTINCT student_id FROM given g WHERE g.week = k.week) s
         CROSS JOIN LATERAL (

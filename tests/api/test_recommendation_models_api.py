@@ -110,6 +110,8 @@ def test_a_later_loan_of_a_recommended_book_is_joined_by_itself(
     quality = client.get("/recommendations/quality").json()
     (week,) = quality["weeks"]
     assert (week["students"], week["given"], week["borrowed"]) == (1, 4, 1)
+    assert week["coverage"] == pytest.approx(4 / 40)
+    assert 0 <= week["head_share"] <= 1
     assert quality["model"]["active"]
     assert quality["model_age_s"] < timedelta(hours=1).total_seconds()
     (verdicts,) = quality["verdicts"].values()

@@ -24,7 +24,9 @@ def kill(*_arguments: object, **_named: object) -> None:
     raise Killed
 
 
-@pytest.mark.parametrize("step", ["choose_model", "solve_model", "activate_model"])
+@pytest.mark.parametrize(
+    "step", ["choose_model", "measure_offline", "solve_model", "activate_model"]
+)
 def test_a_killed_run_begins_anew_and_readers_keep_the_model_before(
     monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from tests.collection import Documents, work_run
 from tests.library import checkout
+from tests.shelf import lend
 from tests.work_off import work_off
 from workers.core.metrics import TOTALS
 from workers.ingest.record import record_events
@@ -21,7 +22,7 @@ RULES = MONITORING / "embedding_alerts.yaml"
 FRESHNESS_RULES = MONITORING / "freshness_alerts.yaml"
 
 
-@pytest.mark.parametrize(("rules", "count"), [(RULES, 8), (FRESHNESS_RULES, 12)])
+@pytest.mark.parametrize(("rules", "count"), [(RULES, 8), (FRESHNESS_RULES, 13)])
 def test_promtool_finds_no_fault_in_the_rules(rules: Path, count: int) -> None:
     promtool = shutil.which("promtool")
     assert promtool, "no promtool: bash scripts/test_setup.sh"
@@ -61,12 +62,15 @@ def test_every_metric_that_the_rules_of_the_cluster_ask_for_is_there(client: Tes
     register_job("prune_history", "30 3 * * *")
     work_off(record_events([checkout("S1", "B1")]).notifications)
     client.get("/queues")
+    lend()
     scraped = client.get("/metrics").text
-    there = set(re.findall(r"^(\w+)\{", scraped, re.MULTILINE))
+    there = set(re.findall(r"^(\w+)", scraped, re.MULTILINE))
     asked = {
         name
         for expression in re.findall(r"expr: (.*)", FRESHNESS_RULES.read_text())
-        for name in re.findall(r"\b((?:freshness|key|worker|queue|store|http)_\w+)\b", expression)
+        for name in re.findall(
+            r"\b((?:freshness|recommendation|key|worker|queue|store|http)_\w+)\b", expression
+        )
     }
     assert len(asked) >= 10
     assert asked - there == set()

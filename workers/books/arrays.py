@@ -156,6 +156,16 @@ class Scoring:
             self.refresh()
 
 
+def load_arrays() -> ScoringArrays:
+    """Load the catalogue, its books' vectors and trends, without a model, for one use.
+
+    Raises:
+        psycopg.Error: Postgres failed.
+    """
+    with connection() as conn:
+        return _load(conn, None, None)
+
+
 def _load(
     conn: psycopg.Connection, before: ScoringArrays | None, model_id: int | None
 ) -> ScoringArrays:

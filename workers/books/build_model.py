@@ -1,4 +1,4 @@
-"""The nightly run that makes a recommendation model: read, choose, solve, store, point at it.
+"""The nightly run that makes a recommendation model: read, choose, measure, solve, store, point.
 
 Nothing is stored before the end, so a killed run begins anew and readers keep the model before.
 """
@@ -7,17 +7,21 @@ from dataclasses import asdict
 from uuid import UUID
 
 import structlog
+from pydantic_core import to_jsonable_python
 
+from workers.books.contract import check_recommendations
 from workers.books.loans import split_in_time
 from workers.books.model import solve_model
 from workers.books.model_store import Solved, activate_model, store_model
+from workers.books.offline import measure_offline
 from workers.books.read_loans import read_loans
 from workers.books.tuning import choose_model
 from workers.core.settings import settings
 from workers.jobs.runs import RunLease, leased_run
 
-# How much of a run is done once loans are read, and once λ and the half-life are chosen.
-READ_SHARE, CHOSEN_SHARE = 0.05, 0.4
+# How much of a run is done once loans are read, λ and the half-life are chosen, and it is known how
+# good such a model is.
+READ_SHARE, CHOSEN_SHARE, MEASURED_SHARE = 0.05, 0.3, 0.5
 
 log = structlog.get_logger()
 
@@ -49,11 +53,13 @@ def _build(lease: RunLease) -> int | None:
         split_in_time(library.loans), after_step=lambda _done, _steps: report(READ_SHARE)
     )
     report(CHOSEN_SHARE)
+    offline = measure_offline(library)
+    report(MEASURED_SHARE)
     model = solve_model(
         library.loans,
         ridge=choice.ridge,
         max_books=books,
-        after_step=lambda done, steps: report(CHOSEN_SHARE + (1 - CHOSEN_SHARE) * done / steps),
+        after_step=lambda done, steps: report(MEASURED_SHARE + (1 - MEASURED_SHARE) * done / steps),
     )
     model_id = store_model(
         lease.run_id,
@@ -64,10 +70,14 @@ def _build(lease: RunLease) -> int | None:
             choice.half_life,
             library.loans.shape[0],
             len(library.loans),
-            {"tried": [asdict(tried) for tried in choice.tried]},
+            {
+                "tried": [asdict(tried) for tried in choice.tried],
+                "offline": to_jsonable_python(offline),
+            },
         ),
     )
     activate_model(model_id)
+    check_recommendations()
     log.info(
         "recommendation_model_built",
         model_id=model_id,
@@ -76,4 +86,6 @@ def _build(lease: RunLease) -> int | None:
         ridge=choice.ridge,
         half_life=choice.half_life,
     )
+    if offline is not None:
+        log.info("recommendations_measured", model_id=model_id, **offline.headline())
     return model_id

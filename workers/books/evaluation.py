@@ -94,19 +94,24 @@ def evaluate(
     *,
     split: Callable[[Loans], Split] = split_in_time,
     max_books: int = MAX_BOOKS,
+    max_readers: int = MAX_READERS,
+    weights: TermWeights | None = None,
     with_ials: bool = True,
 ) -> Report:
     """Measure the recommender and its baselines on loans.
 
     `split` is applied twice: to all loans for the test, and to what it leaves for the window on
-    which λ, the half-life and the weights are chosen.
+    which λ, the half-life and, unless they are given, the weights are chosen.
     """
     test = split(loans)
     window = split(test.known)
     choice = choose_model(window)
-    choice = choose_weights(choice, _as_of(window, library, choice, max_books), window)
+    if weights is None:
+        choice = choose_weights(choice, _as_of(window, library, choice, max_books), window)
+    else:
+        choice = replace(choice, weights=weights)
     now = _as_of(test, library, choice, max_books)
-    readers = sampled(test.readers, MAX_READERS)
+    readers = sampled(test.readers, max_readers)
     lists = {
         name: best_lists(scorer, test, readers, LIST_LENGTH)
         for name, scorer in _scorers(test, now, choice).items()
@@ -116,7 +121,7 @@ def evaluate(
         lists["iALS"] = best_lists(scorer, test, readers, LIST_LENGTH)
     lists[SHOWN] = shown_lists(now, choice.weights, test, readers)
     blend = blended(now, choice.weights, test)
-    newcomers = sampled(test.newcomers, MAX_READERS)
+    newcomers = sampled(test.newcomers, max_readers)
     early = best_lists(blend, test, newcomers, LIST_LENGTH)
     return Report(
         at=test.at,

@@ -47,6 +47,7 @@ def make_items(
         book = shown[books.catalog.book_ids[row]]
         parts = ranked.parts(row)
         copies = book.copies_available
+        reasons = [say(fact, book.book_id, titles) for fact in evidence[row]]
         items.append(
             Item(
                 book_id=book.book_id,
@@ -59,7 +60,8 @@ def make_items(
                 cover_url=book.cover_url,
                 score=sum(parts.values()),
                 parts=parts,
-                reasons=[say(fact, book.book_id, titles) for fact in evidence[row]],
+                reasons=reasons,
+                reason=reasons[0].text,
                 source="arrival" if row in ranked.selection.arrivals else source_of(parts),
                 suited=None if ranked.group is None else int(ranked.group.suited[row]),
                 read_by=None

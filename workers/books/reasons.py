@@ -53,7 +53,7 @@ def _sentence(fact: Evidence, titles: Mapping[str, str | None]) -> str:  # noqa:
         case evidence.FitsProfile():
             return "Fits what you like to read."
         case evidence.NeighborsRead(readers):
-            return f"{_count(readers, 'reader')} like you borrowed it."
+            return f"{count_readers(readers)} like you borrowed it."
         case evidence.Trending(in_grade):
             return f"Borrowed lately {'around your grade' if in_grade else 'in your library'}."
         case evidence.MatchesLevel(level):
@@ -68,7 +68,7 @@ def _sentence(fact: Evidence, titles: Mapping[str, str | None]) -> str:  # noqa:
         case evidence.NewArrival():
             return "New in your library."
         case evidence.Popular(readers):
-            return f"{_count(readers, 'reader')} of your library borrowed it."
+            return f"{count_readers(readers)} of your library borrowed it."
         case evidence.Unborrowed():
             return "Nobody has borrowed it yet: be the first."
         case evidence.ReadersOf(book_id):
@@ -83,11 +83,11 @@ def _list(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def _count(number: int, noun: str) -> str:
-    """Count things at the head of a sentence.
+def count_readers(readers: int) -> str:
+    """Say how many readers, as at the head of a sentence.
 
-    >>> _count(1, "reader"), _count(12, "reader")
+    >>> count_readers(1), count_readers(12)
     ('One reader', '12 readers')
     """
-    name = NUMBERS[number] if number < len(NUMBERS) else f"{number:,}"
-    return f"{name} {noun}{'' if number == 1 else 's'}"
+    name = NUMBERS[readers] if readers < len(NUMBERS) else f"{readers:,}"
+    return f"{name} reader{'' if readers == 1 else 's'}"

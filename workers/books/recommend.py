@@ -25,6 +25,7 @@ from workers.books.situation import Situation, read_situation
 from workers.books.term_weights import default_weights
 from workers.books.wanted import Answer, Wanted
 from workers.books.widening import Degraded
+from workers.books.wording import Wording, ask_for_words, find_words, with_words
 from workers.core.errors import UnknownKeyError
 from workers.core.stores import connection
 
@@ -48,7 +49,15 @@ def recommend(scoring: Scoring, wanted: Wanted, hits: Mapping[str, float] | None
         situation = read_situation(conn, scoring, wanted, hits)
         ranked, evidence, shown = _look(conn, situation, wanted)
         answer = _answer(situation, wanted, ranked, evidence, shown)
-        return _kept(conn, answer, situation, earlier)
+        words = None if wanted.is_group else _find_words(conn, situation, evidence, shown)
+        if words is None or not words.missing:
+            kept = {} if words is None else words.kept
+            answer = replace(answer, items=with_words(answer.items, kept))
+            return _store(conn, answer, situation, earlier)
+    # No connection is held while the model writes.
+    answer = replace(answer, items=with_words(answer.items, ask_for_words(words)))
+    with connection() as conn:
+        return _store(conn, answer, situation, earlier)
 
 
 def recommend_without_postgres(scoring: Scoring, wanted: Wanted) -> Answer | None:
@@ -130,6 +139,20 @@ def _look(
     return ranked, evidence, shown
 
 
+def _find_words(
+    conn: psycopg.Connection,
+    situation: Situation,
+    evidence: Mapping[int, Sequence[Evidence]],
+    shown: Mapping[str, ShownBook],
+) -> Wording | None:
+    book_ids = situation.books.catalog.book_ids
+    return find_words(
+        conn,
+        {book_ids[row]: facts for row, facts in evidence.items() if book_ids[row] in shown},
+        {book_id: book.title for book_id, book in shown.items()},
+    )
+
+
 def _answer(
     situation: Situation,
     wanted: Wanted,
@@ -166,7 +189,7 @@ def _based_on(situation: Situation, wanted: Wanted) -> str:
     return "catalogue" if student.level is None else "level"
 
 
-def _kept(
+def _store(
     conn: psycopg.Connection, answer: Answer, situation: Situation, earlier: Sequence[str]
 ) -> Answer:
     """Give the answer an id, and store it under that."""

@@ -49,6 +49,11 @@ def list_weights() -> list[WeightsVersion]:
     return [*stored, WeightsVersion(0, asdict(default_weights()), None, "weights.json")]
 
 
+def weights_in_force() -> TermWeights:
+    """Read how terms are weighed now."""
+    return TermWeights(**list_weights()[0].weights)
+
+
 def change_weights(weights: TermWeights, changed_by: str) -> int:
     """Weigh terms so from now on; returns the new version."""
     with connection() as conn:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from workers.books.diversity import DIVERSITY
@@ -45,7 +46,9 @@ class Item:
     """A recommended book: `parts` sum to `score`, each with its reasons; `source` is the largest.
 
     `level` in grades; `available` is None where copies are not known. In a group, `suited` counts
-    the members that it suits and `read_by` names those who have borrowed it.
+    the members that it suits and `read_by` names those who have borrowed it. `reason` is one
+    sentence: that of the first of `reasons`, or what a chat model made of all of them, as
+    `reason_source` says; only a model writes a `blurb`.
     """
 
     book_id: str
@@ -60,6 +63,9 @@ class Item:
     parts: Mapping[str, float]
     reasons: Sequence[Reason]
     source: str
+    reason: str = ""
+    reason_source: Literal["rules", "model"] = "rules"
+    blurb: str | None = None
     suited: int | None = None
     read_by: Sequence[str] | None = None
 

@@ -15,6 +15,15 @@ INVALID_EMBEDDINGS = Total(
 OPENAI_API_ERRORS = Total(
     "openai_api_errors_total", "Failed requests to the provider, by HTTP status or kind.", ("kind",)
 )
+CHAT_REQUESTS = Total("chat_requests_total", "Requests to the chat model.", ("model",))
+CHAT_ERRORS = Total(
+    "chat_errors_total", "Failed requests to the chat model, by HTTP status or kind.", ("kind",)
+)
+WORDED_ITEMS = Total(
+    "worded_items_total",
+    "Recommended books whose words a chat model was to write: kept, written, refused or missing.",
+    ("outcome",),
+)
 EMBEDDING_DURATION = Distribution(
     "embedding_generation_duration_ms",
     "Duration of one request to the embedder, in milliseconds.",
@@ -99,6 +108,9 @@ TOTALS = (
     EMBEDDINGS_GENERATED,
     INVALID_EMBEDDINGS,
     OPENAI_API_ERRORS,
+    CHAT_REQUESTS,
+    CHAT_ERRORS,
+    WORDED_ITEMS,
     EVENTS_ACCEPTED,
     KEYS_DONE,
     KEYS_FAILED,

@@ -10,6 +10,7 @@ from workers.core.api_keys import parse_api_keys
 from workers.core.errors import SettingsError
 from workers.core.variables import (
     BookVariables,
+    ChatVariables,
     DocumentVariables,
     EmbeddingVariables,
     JobVariables,
@@ -36,6 +37,7 @@ class Settings(
     JobVariables,
     UserVariables,
     DocumentVariables,
+    ChatVariables,
     BookVariables,
     NeighborVariables,
     EmbeddingVariables,
@@ -91,6 +93,18 @@ class Settings(
                     f"{name}: without OPENAI_API_KEY or OPENAI_BASE_URL it is one of"
                     f" {', '.join(LOCAL_MODELS)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _chat_model_can_be_asked(self) -> Self:
+        places = (
+            self.chat_base_url,
+            self.chat_api_key,
+            self.openai_base_url,
+            self.openai_api_key,
+        )
+        if self.chat_model and not any(places):
+            raise ValueError("CHAT_MODEL: set CHAT_API_KEY or CHAT_BASE_URL, too")
         return self
 
     @property

@@ -136,6 +136,42 @@ class BookVariables(BaseSettings):
         le=40_000,
         description="books of the model, the most borrowed ones; memory grows with its square",
     )
+    recommendation_model_limit_seconds: float = Field(
+        172_800,
+        gt=0,
+        description="age of the recommendation model at which `GET /freshness` still says ok; it is"
+        " built nightly",
+    )
+
+
+class ChatVariables(BaseSettings):
+    """Reasons in words: a chat model, optional."""
+
+    chat_model: str | None = Field(
+        None,
+        description="model that writes a blurb and a reason for each recommended book; unset:"
+        " sentences made by rules",
+    )
+    chat_base_url: str | None = Field(
+        None,
+        description="any endpoint that speaks OpenAI's chat completions; unset, and no"
+        " `CHAT_API_KEY`: `OPENAI_BASE_URL`, or OpenAI's",
+    )
+    chat_api_key: SecretStr | None = Field(
+        None,
+        description="its key; unset, and no `CHAT_BASE_URL`: `OPENAI_API_KEY`, which goes to no"
+        " other address",
+    )
+    chat_patience_seconds: float = Field(
+        0.8, gt=0, le=10, description="longest that an answer waits for words, of all its books"
+    )
+    chat_timeout_seconds: float = Field(
+        10,
+        gt=0,
+        le=20,
+        description="longest wait for the chat model; words that come too late for one answer are"
+        " kept for the next",
+    )
 
 
 class DocumentVariables(BaseSettings):

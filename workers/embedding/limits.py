@@ -1,4 +1,4 @@
-"""The provider's limits, shared by every worker of the cluster through Redis."""
+"""The limits of providers, shared by every process of the cluster through Redis."""
 
 import math
 import random
@@ -17,8 +17,9 @@ from workers.core.process import per_process
 from workers.core.settings import settings
 from workers.core.stores import stores
 
-PAUSED = "provider:paused"
-FAILURES = "provider:failures"
+# Who may be paused: the embeddings provider, and the chat model.
+EMBEDDINGS, CHAT = "provider", "chat"
+PAUSED = f"{EMBEDDINGS}:paused"
 # Seconds that a request waits for a place. With more of them threads wait that could do other work.
 PATIENCE_S = 5.0
 # Requests a second that are let through although a minute's budget is less: 10 begun at once are
@@ -69,9 +70,9 @@ def admit(texts: list[str]) -> None:
     Raises:
         ProviderUnavailableError: the provider is paused, or no place came free in time.
     """
-    paused_s = int(stores().redis.pttl(PAUSED)) / 1000
-    if paused_s > 0:
-        raise ProviderUnavailableError("provider is paused after an error", paused_s)
+    remaining_s = paused_s()
+    if remaining_s > 0:
+        raise ProviderUnavailableError("provider is paused after an error", remaining_s)
     tokens = min(sum(map(estimate_tokens, texts)), settings().embedding_tokens_per_minute)
     deadline = time.monotonic() + PATIENCE_S
     while not _take_place(tokens):
@@ -80,8 +81,13 @@ def admit(texts: list[str]) -> None:
         time.sleep(0.05)
 
 
-def pause(retry_after: str | None) -> float:
-    """Keep every worker from the provider for a while.
+def paused_s(provider: str = EMBEDDINGS) -> float:
+    """Read for how many seconds a provider is not to be asked; 0 or less when it may be."""
+    return int(stores().redis.pttl(f"{provider}:paused")) / 1000
+
+
+def pause(retry_after: str | None, provider: str = EMBEDDINGS) -> float:
+    """Keep every process from a provider for a while.
 
     Args:
         retry_after: the header's value, seconds or an HTTP date. Without one the pause doubles
@@ -91,12 +97,13 @@ def pause(retry_after: str | None) -> float:
         Seconds until the provider may be asked again.
     """
     client = stores().redis
+    paused, failures = f"{provider}:paused", f"{provider}:failures"
     asked_s = _asked_seconds(retry_after)
     if asked_s is None:
         spread = random.uniform(0.5, 1)  # noqa: S311  # spreads retries, guards nothing
-        return int(client.eval(PAUSE_LONGER, 2, PAUSED, FAILURES, spread, MAX_PAUSE_S)) / 1000
+        return int(client.eval(PAUSE_LONGER, 2, paused, failures, spread, MAX_PAUSE_S)) / 1000
     seconds = min(asked_s, MAX_RETRY_AFTER_S)
-    client.eval(PAUSE, 1, PAUSED, max(int(seconds * 1000), 1))
+    client.eval(PAUSE, 1, paused, max(int(seconds * 1000), 1))
     return seconds
 
 
@@ -115,10 +122,10 @@ def _asked_seconds(retry_after: str | None) -> float | None:
     return max((until - datetime.now(UTC)).total_seconds(), 0)
 
 
-def report_success() -> None:
-    """Note that the provider answered: the next failure starts with a short pause again."""
+def report_success(provider: str = EMBEDDINGS) -> None:
+    """Note that a provider answered: the next failure starts with a short pause again."""
     try:
-        stores().redis.delete(FAILURES)
+        stores().redis.delete(f"{provider}:failures")
     except redis.RedisError as error:
         # The answer has been paid for; the worst without this is a longer pause one day.
         log.warning("provider_success_not_noted", error=str(error))

@@ -9,6 +9,7 @@ PRUNE_EVENTS = query("jobs/history.prune_events")
 PRUNE_RUNS = query("jobs/history.prune_runs")
 PRUNE_CHECKS = query("jobs/history.prune_checks")
 PRUNE_JOB_RUNS = query("jobs/history.prune_job_runs")
+PRUNE_WORDS = query("jobs/history.prune_words")
 PRUNE_ANSWERS = query("jobs/history.prune_answers")
 
 
@@ -22,5 +23,6 @@ def prune_history() -> dict[str, int]:
             "runs": conn.execute(PRUNE_RUNS, days).rowcount,
             "neighbor_checks": conn.execute(PRUNE_CHECKS, days).rowcount,
             "job_runs": conn.execute(PRUNE_JOB_RUNS, days).rowcount,
+            "book_words": conn.execute(PRUNE_WORDS, days).rowcount,
             "recommendations": conn.execute(PRUNE_ANSWERS, days).rowcount,
         }
