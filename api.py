@@ -18,6 +18,7 @@ from routes.api import (
     documents,
     events,
     imports,
+    keys,
     queues,
     recommendation_models,
     recommendations,
@@ -58,6 +59,7 @@ OPERATIONS = (
     *dead_letters.OPERATIONS,
     *schedules.OPERATIONS,
     *cluster.OPERATIONS,
+    *keys.OPERATIONS,
 )
 
 

@@ -48,7 +48,21 @@ STUDENT_COLUMNS = (
     "homeroom_teacher",
     "prior_year_reading_score",
     "lunch_period",
+    "display_name",
 )
+# Invented, each given name with each family name at most once.
+GIVEN_NAMES = (
+    *("Ada", "Amir", "Bea", "Bilal", "Chidi", "Clara", "Dario", "Divya", "Eero", "Elif", "Emeka"),
+    *("Farah", "Finn", "Greta", "Hana", "Hugo", "Ines", "Ivo", "Jamal", "June", "Kai", "Kofi"),
+    *("Lena", "Luz", "Mateo", "Mina", "Nils", "Noor", "Otis", "Priya", "Quinn", "Rosa", "Ruben"),
+    *("Sana", "Sven", "Talia", "Tomas", "Uma", "Yara", "Zoe"),
+)
+FAMILY_NAMES = (
+    *("Adeyemi", "Bergström", "Castillo", "Dimitrov", "Eriksen", "Ferreira", "Gupta", "Haddad"),
+    *("Ivanova", "Jansen", "Kowalski", "Larsen", "Moreau", "Nakamura", "O’Brien", "Petrov"),
+    *("Quispe", "Rahman", "Santos", "Tanaka", "Ueda", "Vargas", "Weber", "Yilmaz"),
+)
+NAMES_SEED = 20261128
 CHECKOUT_COLUMNS = (
     "checkout_id",
     "student_id",
@@ -238,7 +252,7 @@ def choose_rating(rng: random.Random, *, liked: bool) -> int | None:
     return blank_or(rng, 0.55, rating)
 
 
-def student_row(student: Student) -> tuple[object, ...]:
+def student_row(student: Student, name: str) -> tuple[object, ...]:
     """The visible cells, in the order of STUDENT_COLUMNS."""
     return (
         student.student_id,
@@ -247,7 +261,14 @@ def student_row(student: Student) -> tuple[object, ...]:
         student.teacher,
         student.prior_score,
         student.lunch_period,
+        name,
     )
+
+
+def invent_names(count: int) -> list[str]:
+    """As many different names, dealt with a seed of their own: nothing else depends on them."""
+    every = [f"{given} {family}" for given in GIVEN_NAMES for family in FAMILY_NAMES]
+    return random.Random(NAMES_SEED).sample(every, count)
 
 
 def checkout_row(number: int, loan: Loan) -> tuple[object, ...]:
@@ -286,7 +307,8 @@ def invent_school(books: Sequence[Book], seed: int = SEED) -> tuple[list[Student
 def main() -> None:
     """Writes both files and says how many rows each holds."""
     students, loans = invent_school(read_catalog(HERE / "catalog.csv"))
-    write_csv(HERE / "students.csv", STUDENT_COLUMNS, map(student_row, students))
+    names = invent_names(len(students))
+    write_csv(HERE / "students.csv", STUDENT_COLUMNS, map(student_row, students, names))
     numbered = (checkout_row(number, loan) for number, loan in enumerate(loans, start=1))
     write_csv(HERE / "checkouts.csv", CHECKOUT_COLUMNS, numbered)
     print(f"students.csv {len(students)} rows, checkouts.csv {len(loans)} rows")

@@ -8,11 +8,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
+
+if TYPE_CHECKING:
+    from routes.http.operations import Operation
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -54,11 +57,14 @@ def operations() -> str:
 
     return _table(
         ("Operation", "Key", "What it does"),
-        (
-            (f"`{each.method} {each.path}`", each.role.name if each.role else "none", each.summary)
-            for each in OPERATIONS
-        ),
+        ((f"`{each.method} {each.path}`", _who(each), each.summary) for each in OPERATIONS),
     )
+
+
+def _who(operation: "Operation") -> str:
+    """Name the lowest role that may call, and those beside it."""
+    roles = filter(None, (operation.role, *operation.also))
+    return ", ".join(role.name for role in roles) or "none"
 
 
 def events() -> str:
@@ -120,7 +126,7 @@ def forms() -> str:
         (
             (
                 f"`{each.method} {each.path}`",
-                each.role.name if each.role else "none",
+                _who(each),
                 _said(each.form.done),
             )
             for each in OPERATIONS

@@ -10,7 +10,7 @@ LISTS = ("genre", "keywords")
 COLUMNS = {
     "students": (
         *("grade_level", "age", "homeroom_teacher", "prior_year_reading_score"),
-        "lunch_period",
+        *("lunch_period", "display_name"),
     ),
     "books": (
         *("title", "author", "isbn", "genre", "keywords", "description", "page_count"),

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from routes.http.access import caller_of
+from routes.http.children import check_children
 from routes.http.operations import Operation, json_body, reply
 from routes.http.parameters import path_id, path_uuid, query_limit, query_text
 from workers.books.answers import read_answer
@@ -19,6 +21,7 @@ from workers.books.explain import Explanation, explain
 from workers.books.recommend import recommend, recommend_without_postgres
 from workers.books.wanted import MAX_LIMIT, MAX_STUDENTS, Answer, Wanted
 from workers.core.api_keys import Role
+from workers.core.errors import UnknownKeyError
 from workers.core.vocabulary import Id
 
 MAX_EXCLUDED = 1000
@@ -125,7 +128,11 @@ RECOMMENDATION_ID = path_uuid("recommendation_id")
 
 def post_recommendations(request: Request) -> Response:
     """Recommend books for what the body asks."""
-    return reply(ANSWER, _answer(request, json_body(request, RECOMMENDATIONS_IN).wanted()))
+    wanted = json_body(request, RECOMMENDATIONS_IN).wanted()
+    check_children(caller_of(request), wanted.student_ids)
+    if wanted.earlier is not None and caller_of(request).role is Role.teacher:
+        _check_answer(request, wanted.earlier)
+    return reply(ANSWER, _answer(request, wanted))
 
 
 def get_student_recommendations(request: Request, student_id: str, limit: int) -> Response:
@@ -133,14 +140,25 @@ def get_student_recommendations(request: Request, student_id: str, limit: int) -
     return reply(ANSWER, _answer(request, Wanted(student_ids=(student_id,), limit=limit)))
 
 
-def get_recommendation(recommendation_id: UUID) -> Response:
+def get_recommendation(request: Request, recommendation_id: UUID) -> Response:
     """Give an answer again, as it was."""
-    return reply(ANSWER, ANSWER.validate_python(read_answer(recommendation_id)))
+    return reply(ANSWER, _check_answer(request, recommendation_id))
 
 
 def get_explanation(request: Request, student_id: str, book_id: str) -> Response:
     """Say where a book stands for a student, or which rule keeps it out."""
     return reply(EXPLANATION, explain(_scoring(request), student_id, book_id))
+
+
+def _check_answer(request: Request, recommendation_id: UUID) -> Answer:
+    """Read an answer that the caller may see: one about children of others is unknown to it."""
+    answer: Answer = ANSWER.validate_python(read_answer(recommendation_id))
+    about = [*filter(None, [answer.student_id]), *answer.student_ids]
+    try:
+        check_children(caller_of(request), about)
+    except UnknownKeyError:
+        raise UnknownKeyError("unknown_recommendation", str(recommendation_id)) from None
+    return answer
 
 
 def _answer(request: Request, wanted: Wanted) -> Answer:
@@ -166,6 +184,7 @@ OPERATIONS = (
         handler=post_recommendations,
         summary="Books for a student, a class, or readers of a book, with scores and reasons.",
         role=Role.read,
+        also=(Role.teacher,),
         answers=ANSWER,
         accepts={"application/json": RECOMMENDATIONS_IN},
         problems=(404, 503),
@@ -177,6 +196,7 @@ OPERATIONS = (
         parameters=(STUDENT_ID, LIMIT),
         summary="Books for one student, as things stand.",
         role=Role.read,
+        also=(Role.teacher,),
         answers=ANSWER,
         problems=(404, 503),
     ),
@@ -187,6 +207,7 @@ OPERATIONS = (
         parameters=(STUDENT_ID, BOOK_ID),
         summary="Where a book stands for a student, or which rule keeps it out.",
         role=Role.read,
+        also=(Role.teacher,),
         answers=EXPLANATION,
         problems=(404, 503),
     ),
@@ -197,6 +218,7 @@ OPERATIONS = (
         parameters=(RECOMMENDATION_ID,),
         summary="An answer again, as it was.",
         role=Role.read,
+        also=(Role.teacher,),
         answers=ANSWER,
         problems=(404, 503),
     ),

@@ -143,6 +143,7 @@ OPERATIONS = (
         parameters=(STUDENT_ID,),
         summary="A student's row, profile, reading level and freshness.",
         role=Role.read,
+        also=(Role.teacher,),
         answers=STUDENT,
         problems=(
             404,

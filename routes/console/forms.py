@@ -20,10 +20,12 @@ from routes.console.sessions import (
     start_session,
 )
 from routes.http.access import admit, check_attempts, count_wrong_key, refuse_other_sites
+from routes.http.children import check_child
 from routes.http.operations import Form, Operation
 from routes.http.problems import Problem, answer_to
 from workers.core.api_keys import Role, find_key
 from workers.core.settings import settings
+from workers.core.stored_keys import known_keys
 from workers.operations.ended_sessions import end
 
 PREFIX = "/console/forms"
@@ -51,7 +53,9 @@ def _endpoint(operation: Operation, form: Form) -> Callable[[Request], Response]
         request.state.session = session
         fields = read_form(request)
         check_token(session, fields.get("token", [""])[0])
-        admit(request, session.caller, operation.role or Role.admin)
+        admit(request, session.caller, operation.role or Role.admin, operation.also)
+        if operation.names_child:
+            check_child(request)
         flash = _do(request, operation, form, fields)
         response = RedirectResponse(local_path(fields.get("back", [""])[0]), 303)
         leave_flash(response, flash)
@@ -121,7 +125,7 @@ def post_login(request: Request) -> Response:
     fields = read_form(request)
     presented = fields.get("key", [""])[0].strip()
     following = local_path(fields.get("next", [""])[0])
-    key = find_key(settings().api_keys, presented)
+    key = find_key(known_keys(), presented)
     if key is None:
         if presented:
             count_wrong_key(request, presented)

@@ -14,6 +14,7 @@ from routes.http.access import LOCAL, Caller, refuse_strangers
 from routes.http.problems import Problem
 from workers.core.api_keys import ApiKey
 from workers.core.settings import settings
+from workers.core.stored_keys import known_keys
 from workers.operations.ended_sessions import has_ended
 from workers.operations.session_secret import session_secret
 
@@ -44,8 +45,7 @@ class Flash:
 def read_session(request: Request) -> Session | None:
     """Read the session of the cookie; None without one that is signed, recent and of a key.
 
-    A session ends when somebody logs out of it, and when its key is taken out of API_KEYS or gets
-    another digest.
+    A session ends when somebody logs out of it, and when its key is removed or gets another digest.
 
     Raises:
         Problem: 403, no keys are configured and the request is not from this machine.
@@ -57,18 +57,18 @@ def read_session(request: Request) -> Session | None:
         return Session(LOCAL, str(token)) if token else None
     if stored is None or has_ended(str(stored["token"])):
         return None
-    for key in settings().api_keys:
+    for key in known_keys():
         if key.name == stored.get("name") and hmac.compare_digest(
             _fingerprint(key), str(stored.get("key"))
         ):
-            return Session(Caller(key.name, key.role), str(stored["token"]))
+            return Session(Caller.of(key), str(stored["token"]))
     return None
 
 
 def start_session(response: Response, key: ApiKey | None) -> Session:
     """Begin a session of this key, or of everybody on this machine."""
     token = secrets.token_urlsafe(24)
-    caller = Caller(key.name, key.role) if key else LOCAL
+    caller = Caller.of(key) if key else LOCAL
     fields: dict[str, object] = {
         "name": caller.name,
         "key": key and _fingerprint(key),

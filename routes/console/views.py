@@ -23,6 +23,7 @@ from workers.core import metrics
 from workers.core.api_keys import Role
 from workers.core.errors import UnknownKeyError
 from workers.core.settings import settings
+from workers.core.stored_keys import list_stored_keys
 from workers.core.vocabulary import Kind, Queue
 from workers.jobs.audit import list_acts
 from workers.jobs.heartbeats import list_workers
@@ -34,6 +35,7 @@ from workers.ledger.contract import summarize
 from workers.ledger.dead_letters import count_letters, list_groups, list_letters, read_tracebacks
 from workers.operations.read_key import read_key, read_last_events
 from workers.operations.series import read_minutes, since
+from workers.students.homerooms import list_homerooms
 
 ROWS = 50
 ATTEMPTS = 20
@@ -190,6 +192,11 @@ def audit(cursor: tuple[int | None]) -> Shown:
     return {"acts": acts, "following": last and encode_cursor(last.act_id)}
 
 
+def access() -> Shown:
+    """Show the keys that were made here."""
+    return {"keys": list_stored_keys(), "homerooms": list_homerooms()}
+
+
 def _queues() -> list[QueueOut]:
     """List every queue; none while Redis is down, which is an alert of its own."""
     try:
@@ -294,6 +301,14 @@ PAGES = (
         read=audit,
         parameters=(schedules_api.AUDIT_CURSOR,),
         shows="Every act with the key that did it.",
+        role=Role.admin,
+    ),
+    Page(
+        path="/console/access",
+        template="access.html",
+        title="Access",
+        read=access,
+        shows="Keys of people and programs: make one, remove one.",
         role=Role.admin,
     ),
 )

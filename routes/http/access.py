@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
@@ -13,9 +14,10 @@ from limits.strategies import FixedWindowRateLimiter
 from starlette.requests import Request
 
 from routes.http.problems import Problem
-from workers.core.api_keys import Role, find_key
+from workers.core.api_keys import ApiKey, Role
 from workers.core.process import per_process
 from workers.core.settings import settings
+from workers.core.stored_keys import held_key, must_look
 
 # Wrong keys in five minutes: from one place, and from one address with whatever it says of itself.
 PLACE_LIMIT = RateLimitItemPerMinute(10, 5)
@@ -46,21 +48,29 @@ def _wrong_keys() -> _WrongKeys:
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose request it is: the name of the key, and what it may do."""
+    """Whose request it is: the name of the key, what it may do, and a teacher's homerooms."""
 
     name: str
     role: Role
+    homerooms: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, key: ApiKey) -> "Caller":
+        """Say who calls with a key."""
+        return cls(key.name, key.role, key.homerooms)
 
 
 # In development without keys everybody on this machine.
 LOCAL = Caller("local", Role.admin)
 
 
-def authorize(request: Request, role: Role | None) -> None:
+def authorize(request: Request, role: Role | None, also: Collection[Role] = ()) -> None:
     """Let the request through if its key has the role; who it was is in `scope["caller"]`.
 
+    Where `must_read_keys` says so, `look` comes first.
+
     Raises:
-        Problem: 401 without a known key, 403 with one of a lower role, 429 after too many wrong
+        Problem: 401 without a known key, 403 with one of another role, 429 after too many wrong
             ones. Without configured keys, which only development allows, 403 for callers from
             other machines and from pages of other sites.
     """
@@ -69,16 +79,24 @@ def authorize(request: Request, role: Role | None) -> None:
     caller = LOCAL if not settings().api_keys else _bearer(request)
     if caller is LOCAL:
         refuse_strangers(request)
-    admit(request, caller, role)
+    admit(request, caller, role, also)
 
 
-def admit(request: Request, caller: Caller, role: Role) -> None:
-    """Let a caller through that has the role, and note who it is for the log and the handler.
+def must_read_keys(request: Request, role: Role | None) -> bool:
+    """Say whether `authorize` needs the table of keys to be read first, in a thread."""
+    if role is None or not settings().api_keys:
+        return False
+    scheme, presented = _credentials(request)
+    return scheme == "bearer" and must_look(presented)
+
+
+def admit(request: Request, caller: Caller, role: Role, also: Collection[Role] = ()) -> None:
+    """Let a caller through that has the role or one of `also`, and note who it is.
 
     Raises:
-        Problem: 403, the role is a lower one.
+        Problem: 403, the role is another one.
     """
-    if caller.role < role:
+    if not caller.role.includes(role) and caller.role not in also:
         raise Problem(403, f"this needs a key with the role {role.name}")
     request.scope["caller"] = caller
     structlog.contextvars.bind_contextvars(key=caller.name)
@@ -141,14 +159,19 @@ def count_wrong_key(request: Request, presented: str) -> None:
 
 def _bearer(request: Request) -> Caller:
     check_attempts(request)
-    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-    presented = presented.strip()
-    key = find_key(settings().api_keys, presented) if scheme.lower() == "bearer" else None
+    scheme, presented = _credentials(request)
+    key = held_key(presented) if scheme == "bearer" else None
     if key is None:
         if presented:
             count_wrong_key(request, presented)
         raise Problem(401, "a known key is needed: Authorization: Bearer KEY")
-    return Caller(key.name, key.role)
+    return Caller.of(key)
+
+
+def _credentials(request: Request) -> tuple[str, str]:
+    """Read how a request comes with a key, in lower case, and the key."""
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower(), presented.strip()
 
 
 def _origins(request: Request) -> tuple[tuple[RateLimitItemPerMinute, tuple[str, ...]], ...]:

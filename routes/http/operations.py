@@ -26,15 +26,18 @@ from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from routes.http.access import authorize, caller_of
+from routes.http.access import authorize, caller_of, must_read_keys
+from routes.http.children import check_child, check_child_on_loop
 from routes.http.parameters import Parameter, bind
 from routes.http.problems import Problem, answer_to, invalid, is_defect
 from routes.http.threads import run_any, run_open
 from workers.core.api_keys import Role
+from workers.core.stored_keys import look
 from workers.jobs.audit import begin_act, end_act
 
 # Held by the request that is answered `alone`; of a process, which has few connections.
@@ -71,6 +74,8 @@ class Operation:
             any other in a thread.
         parameters: those of the path, in its order, and those of the query.
         role: the lowest role whose keys may call; OPEN for everybody.
+        also: roles beside those that may call, too. Of a path that names a student a teacher is
+            answered for children of their homerooms only, as if there were no others.
         accepts: media types of the request's body, each with what it holds: a type adapter, or
             None for text that is no JSON.
         answers: what a success holds, None for text; `alike` lists other statuses whose answers
@@ -87,6 +92,7 @@ class Operation:
     handler: Callable[..., Response | Later]
     summary: str
     role: Role | None
+    also: tuple[Role, ...] = ()
     parameters: tuple[Parameter[Any], ...] = ()
     accepts: Mapping[str, TypeAdapter[Any] | None] = field(default_factory=dict)
     answers: TypeAdapter[Any] | None = None
@@ -124,9 +130,17 @@ class Operation:
         """Make the Starlette route, guarded by the check of the key."""
         return Route(self.path, self._endpoint(), methods=[self.method], name=self.name)
 
+    def admits(self, role: Role) -> bool:
+        """Say whether keys of a role may call."""
+        return self.role is OPEN or role.includes(self.role) or role in self.also
+
     def _endpoint(self) -> Callable[[Request], Later]:
         def guarded(request: Request) -> Response:
+            if must_read_keys(request, self.role):
+                look()
             self._admit(request)
+            if self.names_child:
+                check_child(request)
             return self.act(request)
 
         async def in_thread(request: Request) -> Response:
@@ -134,13 +148,22 @@ class Operation:
             return await run(guarded, request)
 
         async def on_loop(request: Request) -> Response:
+            if must_read_keys(request, self.role):
+                await run_in_threadpool(look)
             self._admit(request)
+            if self.names_child:
+                await check_child_on_loop(request)
             return await cast(Later, self._handle(request))
 
         return on_loop if inspect.iscoroutinefunction(self.handler) else in_thread
 
+    @property
+    def names_child(self) -> bool:
+        """Whether teachers may call, and the path names the child that it is about."""
+        return Role.teacher in self.also and "{student_id}" in self.path
+
     def _admit(self, request: Request) -> None:
-        authorize(request, self.role)
+        authorize(request, self.role, self.also)
         check_media_type(request, self.accepts)
 
     def act(self, request: Request) -> Response:

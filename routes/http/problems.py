@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 from workers.core.errors import (
     CsvFormatError,
     InvalidEmbeddingError,
+    KeyNameTakenError,
     ProviderError,
     ProviderRefusedError,
     RunActiveError,
@@ -110,6 +111,12 @@ def on_unknown_key(request: Request, error: Exception) -> Response:
     return answer(request, Problem(404, str(error), reason=error.reason))
 
 
+def on_key_name_taken(request: Request, error: Exception) -> Response:
+    """Answer 409 where an API key of this name is there already."""
+    assert isinstance(error, KeyNameTakenError)
+    return answer(request, Problem(409, str(error), reason="key_name_taken"))
+
+
 def on_run_active(request: Request, error: Exception) -> Response:
     """Answer 409 where a run of this kind is active already."""
     assert isinstance(error, RunActiveError)
@@ -180,6 +187,7 @@ HANDLERS = {
     Problem: on_problem,
     HTTPException: on_http_exception,
     UnknownKeyError: on_unknown_key,
+    KeyNameTakenError: on_key_name_taken,
     RunActiveError: on_run_active,
     RunStoppedError: on_run_stopped,
     CsvFormatError: on_csv_format,

@@ -1,22 +1,25 @@
 -- name: update_students
--- Lay the given fields over the stored rows; returns those that differ afterwards. The lock lets
--- workers store what refers to the student: with a stronger one the two would deadlock over the
--- ledger's row.
+-- Lay the given fields over the stored rows; returns those that differ afterwards, and whether they
+-- differ in more than the name: nothing is derived from that. The lock lets workers store what
+-- refers to the student: with a stronger one the two would deadlock over the ledger's row.
 UPDATE students s SET
     grade_level = n.grade_level, age = n.age, homeroom_teacher = n.homeroom_teacher,
     prior_year_reading_score = n.prior_year_reading_score, lunch_period = n.lunch_period,
-    updated_at = now()
+    display_name = n.display_name, updated_at = now()
 FROM (
-    SELECT n.* FROM students o
+    SELECT n.*,
+           (o.grade_level, o.age, o.homeroom_teacher, o.prior_year_reading_score, o.lunch_period)
+           IS DISTINCT FROM
+           (n.grade_level, n.age, n.homeroom_teacher, n.prior_year_reading_score, n.lunch_period)
+           AS described_anew,
+           o.display_name IS DISTINCT FROM n.display_name AS named_anew
+    FROM students o
     JOIN unnest(%(ids)s::text[], %(facts)s::jsonb[]) AS given (student_id, facts) USING (student_id)
     CROSS JOIN LATERAL jsonb_populate_record(o, given.facts) n
     ORDER BY o.student_id FOR NO KEY UPDATE OF o
 ) n
-WHERE s.student_id = n.student_id
-  AND (s.grade_level, s.age, s.homeroom_teacher, s.prior_year_reading_score, s.lunch_period)
-      IS DISTINCT FROM
-      (n.grade_level, n.age, n.homeroom_teacher, n.prior_year_reading_score, n.lunch_period)
-RETURNING s.student_id;
+WHERE s.student_id = n.student_id AND (n.described_anew OR n.named_anew)
+RETURNING s.student_id, n.described_anew;
 
 -- name: update_books
 -- Lay the given fields over the stored rows; returns those that differ afterwards, and whether they

@@ -1,10 +1,12 @@
 -- name: insert_feedback
 -- One row per verdict, so that what was shown can be joined with what was borrowed later.
-INSERT INTO book_feedback (event_id, student_id, book_id, verdict, recommendation_id, given_at)
-SELECT event_id, student_id, book_id, verdict, recommendation_id, given_at
+INSERT INTO book_feedback (event_id, student_id, book_id, verdict, recommendation_id, reason,
+                           given_at)
+SELECT event_id, student_id, book_id, verdict, recommendation_id, reason, given_at
 FROM unnest(%(event_ids)s::uuid[], %(student_ids)s::text[], %(book_ids)s::text[],
-            %(verdicts)s::text[], %(recommendation_ids)s::uuid[], %(times)s::timestamptz[])
-     AS n (event_id, student_id, book_id, verdict, recommendation_id, given_at)
+            %(verdicts)s::text[], %(recommendation_ids)s::uuid[], %(reasons)s::text[],
+            %(times)s::timestamptz[])
+     AS n (event_id, student_id, book_id, verdict, recommendation_id, reason, given_at)
 ORDER BY student_id, book_id
 ON CONFLICT DO NOTHING;
 

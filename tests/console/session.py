@@ -5,12 +5,13 @@ from html import unescape
 
 from starlette.testclient import TestClient
 
-from tests.api.test_access import SECRETS
+from tests.api.test_access import SECRETS, let_teachers_in
 from workers.core.api_keys import Role
 
 
 def log_in(client: TestClient, role: Role) -> None:
     client.cookies.clear()
+    let_teachers_in()
     answer = client.post("/login", data={"key": SECRETS[role], "next": "/console/queues"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/queues")
 

@@ -25,6 +25,13 @@ class UnknownKeyError(KinfoldError):
         self.key = key
 
 
+class KeyNameTakenError(KinfoldError):
+    """An API key of this name is there already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a key named {name} already")
+
+
 class CsvFormatError(KinfoldError):
     """The file cannot be read as the expected table at all: its header is wrong."""
 

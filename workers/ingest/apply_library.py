@@ -163,10 +163,11 @@ def _upsert_students(
         return
     merged = merge(events, "student_id")
     inserted = insert_students(conn, cast(list[str], list(merged.facts)))
-    updated = returned_ids(conn, UPDATE_STUDENTS, list(merged.facts), list(merged.facts.values()))
-    merged.judge(effects, inserted, updated)
+    given = {"ids": list(merged.facts), "facts": [Jsonb(fact) for fact in merged.facts.values()]}
+    described_anew: dict[Hashable, bool] = dict(conn.execute(UPDATE_STUDENTS, given).fetchall())
+    merged.judge(effects, inserted, set(described_anew))
     for event_id, student_id in merged.keys.items():
-        if student_id in inserted | updated:
+        if student_id in inserted or described_anew.get(student_id):
             effects.note(Kind.student_embedding, str(student_id), event_id)
 
 

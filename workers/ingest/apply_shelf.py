@@ -37,6 +37,7 @@ def insert_feedback(
             "book_ids": [event.book_id for _, event in verdicts],
             "verdicts": [event.verdict for _, event in verdicts],
             "recommendation_ids": [event.recommendation_id for _, event in verdicts],
+            "reasons": [event.reason for _, event in verdicts],
             "times": [event.created_at or now for _, event in verdicts],
         },
     )

@@ -89,6 +89,7 @@ COLUMNS: Mapping[Table, Mapping[str, Callable[[str], Cell]]] = {
         "homeroom_teacher": _text,
         "prior_year_reading_score": _number,
         "lunch_period": _text,
+        "display_name": _text,
     },
     Table.checkouts: {
         "checkout_id": _text,
@@ -102,6 +103,7 @@ COLUMNS: Mapping[Table, Mapping[str, Callable[[str], Cell]]] = {
 OPTIONAL_COLUMNS = {
     *("keywords", "description", "language", "series", "series_number"),
     *("copies_total", "copies_available", "cover_url"),
+    "display_name",
 }
 KEYS = {
     Table.catalog: ("book_id",),

@@ -65,6 +65,7 @@ class StudentChanged(EventBase):
     homeroom_teacher: Label | None = None
     prior_year_reading_score: Annotated[float, Field(ge=0, le=1000), SixDecimals] | None = None
     lunch_period: LunchPeriod | None = None
+    display_name: Label | None = None
 
 
 class StudentDeleted(EventBase):
@@ -163,6 +164,7 @@ class BookFeedback(EventBase):
     book_id: Id
     verdict: Verdict
     recommendation_id: UUID | None = None
+    reason: Literal["read_at_home", "too_hard", "not_interested"] | None = None
     created_at: Time | None = None
 
 
