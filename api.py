@@ -35,6 +35,8 @@ from routes.http.middleware import BoundedBody, EncodedPath, RequestId, Security
 from routes.http.openapi import openapi_operations
 from routes.http.problems import HANDLERS
 from routes.http.quick_reads import QuickReads, quick_connections, quick_reads
+from routes.library.views import ACTS, DOWNLOADS
+from routes.library.views import PAGES as LIBRARY_PAGES
 from workers.books.arrays import Scoring
 from workers.books.query_vector import warmed
 from workers.core.boot import open_process
@@ -84,7 +86,9 @@ async def lifespan(
 app = Starlette(
     routes=[
         *(operation.route() for operation in (*OPERATIONS, *openapi_operations(OPERATIONS))),
-        *(page.route() for page in PAGES),
+        *(page.route() for page in (*PAGES, *LIBRARY_PAGES)),
+        *(act.route() for act in ACTS),
+        *(download.route() for download in DOWNLOADS),
         *form_routes(OPERATIONS),
         *LOGIN_ROUTES,
         Mount("/static", StaticFiles(directory=STATIC)),

@@ -22,6 +22,7 @@ PAGES = (
     ROOT / "docs" / "api.md",
     ROOT / "docs" / "settings.md",
     ROOT / "docs" / "operations" / "console.md",
+    ROOT / "docs" / "library.md",
 )
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
@@ -46,6 +47,7 @@ def written(page: str) -> str:
         "events": events,
         "settings": settings,
         "pages": pages,
+        "library": library,
         "forms": forms,
     }
     return MARKED.sub(lambda found: f"{found[1]}\n{tables[found[2]]()}\n{found[3]}", page)
@@ -110,6 +112,16 @@ def settings() -> str:
 def pages() -> str:
     """Write the table of the console's pages."""
     from routes.console.views import PAGES  # noqa: PLC0415
+
+    return _table(
+        ("Page", "Key", "What it shows"),
+        ((f"`{page.path}`", page.role.name, page.shows) for page in PAGES),
+    )
+
+
+def library() -> str:
+    """Write the table of the library's pages."""
+    from routes.library.views import PAGES  # noqa: PLC0415
 
     return _table(
         ("Page", "Key", "What it shows"),

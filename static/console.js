@@ -71,3 +71,7 @@ document.addEventListener("change", (event) => {
     box.checked = event.target.checked;
   }
 });
+for (const print of document.querySelectorAll("[data-print]")) {
+  print.hidden = false;
+  print.addEventListener("click", () => window.print());
+}

@@ -76,7 +76,7 @@ def get_keys() -> Response:
 
 
 def post_keys(request: Request) -> Response:
-    """Make a key."""
+    """Make a key and show it this once."""
     wanted = json_body(request, KEY_IN)
     try:
         key = make_key(wanted.name, wanted.role, wanted.homerooms, made_by=caller_of(request).name)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from routes.console.pages import answered_by_pages, render
+from routes.console.pages import answered_by_pages, front_of, render
 from routes.console.sessions import (
     Flash,
     check_token,
@@ -133,7 +133,7 @@ def post_login(request: Request) -> Response:
         return render(
             request, None, "login.html", 401, title="Log in", following=following, wrong=wrong
         )
-    response = RedirectResponse(following, 303)
+    response = RedirectResponse(front_of(key.role) if following == "/" else following, 303)
     start_session(response, key)
     return response
 

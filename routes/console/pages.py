@@ -16,6 +16,8 @@ from starlette.routing import Route
 
 from routes.console.sessions import FLASH, Session, read_session, start_session, take_flash
 from routes.http.access import admit
+from routes.http.children import check_child
+from routes.http.content_policy import policy_with
 from routes.http.parameters import Parameter, bind
 from routes.http.problems import answer_to
 from workers.core.api_keys import Role
@@ -24,12 +26,20 @@ from workers.core.settings import settings
 # Where there is nothing to say.
 NOTHING = "\N{EN DASH}"
 
+# Where the paths of the library's pages begin.
+LIBRARY = "/library"
+
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A page of the console: `read` makes of the page's parameters what its template shows."""
+    """A page of the console or the library.
+
+    `read` makes of the page's parameters what its template shows; of a path that names a student
+    a teacher is shown the children of their homerooms only. `menu` is what the library's menu
+    calls the page, None for one that it does not lead to. `role` is the lowest that may see it.
+    """
 
     path: str
     template: str
@@ -38,6 +48,7 @@ class Page:
     shows: str
     parameters: tuple[Parameter[Any], ...] = ()
     role: Role = Role.read
+    menu: str | None = None
 
     def route(self) -> Route:
         """Make the Starlette route: login first, then the role, then the page."""
@@ -58,26 +69,56 @@ def answered_by_pages(handle: Callable[[Request], Response]) -> Callable[[Reques
     return answer
 
 
+def front_of(role: Role) -> str:
+    """Name the page that somebody opens first: the console's, or the library's."""
+    return "/library" if role in (Role.librarian, Role.teacher) else "/"
+
+
+def frame_of(request: Request) -> str:
+    """Name the template around a page: people of the library never see the console's."""
+    session = getattr(request.state, "session", None)
+    teacher = session is not None and session.caller.role is Role.teacher
+    of_library = teacher or request.url.path.startswith(LIBRARY)
+    return "library/base.html" if of_library else "base.html"
+
+
 def respond(request: Request, page: Page, read: Callable[[Request], Mapping[str, Any]]) -> Response:
     """Answer with the page, or send to the login."""
+
+    def rendered(session: Session) -> Response:
+        shown = {"title": page.title, **read(request)}
+        return render(request, session, page.template, **shown)
+
+    return behind_login(request, page.path, page.role, rendered)
+
+
+def behind_login(
+    request: Request, path: str, role: Role, make: Callable[[Session], Response]
+) -> Response:
+    """Answer whoever is logged in, has the role, and may see the child that the path names."""
     session = read_session(request)
     if session is None and settings().api_keys:
         return RedirectResponse(f"/login?next={quote(local_url(request), safe='')}", 303)
     started = HTMLResponse() if session is None else None
     session = session or start_session(started or Response(), None)
     request.state.session = session
-    admit(request, session.caller, page.role)
-    response = render(request, session, page.template, title=page.title, **read(request))
+    if path == "/" and session.caller.role is Role.teacher:
+        return RedirectResponse(front_of(Role.teacher), 303)
+    admit(request, session.caller, role)
+    if "{student_id}" in path:
+        check_child(request)
+    response = make(session)
     if started is not None:
         response.raw_headers += [h for h in started.raw_headers if h[0] == b"set-cookie"]
     return response
 
 
 def render(
-    request: Request, session: Session | None, template: str, status: int = 200, **shown: object
+    request: Request, session: Session | None, template: str, status: int = 200, **shown: Any
 ) -> Response:
     """Render a template as a response."""
     flash = take_flash(request) if session else None
+    policy = policy_with(shown["covers"]) if "covers" in shown else {}
     response = HTMLResponse(
         ENVIRONMENT.get_template(template).render(
             path=request.url.path,
@@ -88,7 +129,7 @@ def render(
             **shown,
         ),
         status,
-        {"Cache-Control": "no-store"},
+        {"Cache-Control": "no-store", **policy},
     )
     if flash:
         response.delete_cookie(FLASH)
@@ -101,6 +142,7 @@ def error_page(request: Request, error: Exception) -> Response:
     return HTMLResponse(
         ENVIRONMENT.get_template("error.html").render(
             path=request.url.path,
+            frame=frame_of(request),
             here="/",
             session=getattr(request.state, "session", None),
             flash=None,

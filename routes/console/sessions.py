@@ -105,12 +105,13 @@ def take_flash(request: Request) -> Flash | None:
 
 
 def local_path(text: str | None) -> str:
-    """Choose where to go on: a page of this console, and nothing else.
+    """Choose where to go on: a page of the console or the library, and nothing else.
 
     >>> local_path("/console/queues?state=dead"), local_path("//elsewhere"), local_path(None)
     ('/console/queues?state=dead', '/', '/')
     """
-    allowed = re.fullmatch(r"/console/[\w./%~:+-]*(\?[\w./%~:+=&,-]*)?", text or "", re.ASCII)
+    page = r"/(console/|library\b/?)[\w./%~:+-]*(\?[\w./%~:+=&,-]*)?"
+    allowed = re.fullmatch(page, text or "", re.ASCII)
     return text if text and allowed else "/"
 
 

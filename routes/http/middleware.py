@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from routes.http.content_policy import NAME, content_policy
 from routes.http.problems import Problem, answer
 from workers.core.metrics import HTTP_DURATION, HTTP_REQUESTS
 from workers.core.settings import settings
@@ -107,21 +108,21 @@ class Trace:
 
 
 class SecurityHeaders:
-    """Nothing is loaded from elsewhere, framed, or taken for what it is not."""
+    """Nothing is loaded from elsewhere, framed, or taken for what it is not.
+
+    A page that shows covers says itself where these may come from.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         headers = {
-            "Content-Security-Policy": (
-                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
-                " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-            ),
             "Cross-Origin-Resource-Policy": "same-origin",
             "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
         }
         self.headers = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
+        self.policy = (NAME.lower().encode(), content_policy().encode())
         self.https_only = (b"strict-transport-security", b"max-age=31536000")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,10 +130,13 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                given = message.get("headers", [])
                 more = self.headers
+                if not any(name == self.policy[0] for name, _ in given):
+                    more = [*more, self.policy]
                 if settings().kinfold_env == "production":
                     more = [*more, self.https_only]
-                message["headers"] = [*message.get("headers", []), *more]
+                message["headers"] = [*given, *more]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

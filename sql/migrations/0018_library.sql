@@ -20,3 +20,18 @@ CREATE TABLE api_keys (
 -- Why a book was put aside on a child's page.
 ALTER TABLE book_feedback ADD COLUMN reason text
     CHECK (reason IN ('read_at_home', 'too_hard', 'not_interested'));
+
+-- Which classes borrowed lately, and which books nobody has borrowed for a year.
+CREATE INDEX checkouts_checkout_date ON checkouts (checkout_date);
+DROP INDEX checkouts_book_id;
+CREATE INDEX checkouts_book_id ON checkouts (book_id, checkout_date);
+
+-- Books that are in the catalogue and shall be recommended to nobody.
+CREATE TABLE hidden_books (
+    book_id   text COLLATE "C" PRIMARY KEY REFERENCES books ON DELETE CASCADE,
+    hidden_at timestamptz NOT NULL DEFAULT now(),
+    hidden_by text NOT NULL
+);
+
+-- Where a pick stands on its board: the smallest first, those alike by when they were picked.
+ALTER TABLE staff_picks ADD COLUMN place integer NOT NULL DEFAULT 0;

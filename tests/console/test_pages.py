@@ -13,6 +13,9 @@ from actors import recompute_student
 from api import OPERATIONS, app
 from routes.console.forms import PREFIX
 from routes.console.views import PAGES
+from routes.library.acts import PREFIX as ACTS_PREFIX
+from routes.library.views import ACTS, DOWNLOADS
+from routes.library.views import PAGES as LIBRARY_PAGES
 from tests.api.test_access import API_KEYS, SECRETS
 from tests.collection import Documents, work_run
 from tests.console.session import log_in, token
@@ -50,6 +53,9 @@ def test_every_page_needs_a_login_and_shows_itself_to_its_role(
             for role in Role:
                 log_in(library, role)
                 answer = library.get(path)
+                if path == "/" and role is Role.teacher:
+                    assert answer.headers["location"] == "/library"
+                    continue
                 assert answer.status_code == (200 if role.includes(page.role) else 403)
                 assert "<h1" in answer.text
 
@@ -82,6 +88,8 @@ def test_every_form_does_what_its_operation_allows_and_no_more(
 def test_every_route_is_an_operation_a_page_a_form_or_the_login() -> None:
     known = {each.path for each in OPERATIONS} | {page.path for page in PAGES}
     known |= {PREFIX + each.path for each in OPERATIONS if each.form}
+    known |= {page.path for page in LIBRARY_PAGES} | {ACTS_PREFIX + act.path for act in ACTS}
+    known |= {each.path for each in DOWNLOADS}
     known |= {"/login", "/logout", "/openapi.json", "/docs", "/static"}
     assert {route.path for route in app.routes if isinstance(route, Route | Mount)} == known
 

@@ -17,6 +17,7 @@ ROOMS = (
     "workers/core",
     "workers/embedding",
     "workers/ingest",
+    "workers/library",
     "workers/operations",
     "workers/students",
     "workers/users",

@@ -22,6 +22,7 @@ FLOORS = {
     "books": 6,
     "documents": 6,
     "users": 6,
+    "library": 7,
     "operations": 7,
 }
 FORBIDDEN = {

@@ -43,6 +43,10 @@ class ShownBook:
     series: str | None = None
     series_number: float | None = None
 
+    def lacks(self, copies: int) -> bool:
+        """Say whether fewer copies are known to be available than are wanted."""
+        return self.copies_available is not None and self.copies_available < copies
+
     @property
     def graded(self) -> float | None:
         """The level in grades, or the middle of the book's band."""

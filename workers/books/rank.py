@@ -108,6 +108,7 @@ def _first_wish(students: Sequence[Student], wanted: Wanted) -> Wish:
             genres=wanted.genres,
             language=wanted.language,
             available=wanted.available,
+            copies=wanted.copies,
         ),
         DEFAULT_CAPS,
         shown_again=wanted.shown_again,

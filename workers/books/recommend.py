@@ -122,7 +122,7 @@ def _look(
         unfit = {
             book_id
             for book_id in chosen
-            if book_id not in shown or (wanted.available and shown[book_id].copies_available == 0)
+            if book_id not in shown or (wanted.available and shown[book_id].lacks(wanted.copies))
         }
         if not unfit:
             break

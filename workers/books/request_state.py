@@ -1,4 +1,4 @@
-"""What may differ from one answer to the next: the model, the terms' weights, the staff's picks."""
+"""What may differ from one answer to the next: the model, terms' weights, picks, hidden books."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ class RequestState:
     weights: dict[str, float] | None
     pick_ids: Sequence[str] | None
     pick_grades: Sequence[Sequence[int] | None] | None
+    hidden_ids: Sequence[str] | None
     today: date
 
     @property

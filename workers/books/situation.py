@@ -69,12 +69,19 @@ def read_situation(
     if wanted.book_id is not None:
         students = [_of_book(arrays, wanted.book_id)]
         excluded = arrays.catalog.rows_of(wanted.exclude_ids)
-        known = [Known(seen=students[0].read, excluded=excluded)]
+        hidden = arrays.catalog.rows_of(state.hidden_ids or ())
+        known = [Known(hidden=hidden, seen=students[0].read, excluded=excluded)]
     else:
         facts = _facts(conn, wanted)
         students = _students(conn, arrays, facts, state.half_life_loans)
         known = [
-            known_of(each, arrays.catalog, wanted.exclude_ids, seen_again=wanted.seen_again)
+            known_of(
+                each,
+                arrays.catalog,
+                wanted.exclude_ids,
+                state.hidden_ids or (),
+                seen_again=wanted.seen_again,
+            )
             for each in facts
         ]
     books = replace(arrays.books, staff_picks=pick_flags(state, arrays.catalog))

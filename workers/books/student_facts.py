@@ -111,11 +111,16 @@ def read_profile_vectors(
 
 
 def known_of(
-    facts: StudentFacts, catalog: Catalog, exclude_ids: Sequence[str], *, seen_again: bool
+    facts: StudentFacts,
+    catalog: Catalog,
+    exclude_ids: Sequence[str],
+    hidden_ids: Sequence[str] = (),
+    *,
+    seen_again: bool,
 ) -> Known:
-    """Gather the rows of books that must not come (again), by why."""
+    """Gather the rows of books that must not come (again), by why; `hidden_ids` are from all."""
     return Known(
-        hidden=catalog.rows_of(facts.books_with("hidden")),
+        hidden=catalog.rows_of([*facts.books_with("hidden"), *hidden_ids]),
         disliked=catalog.rows_of([*facts.disliked, *_rated_down(facts)]),
         seen=catalog.rows_of(() if seen_again else facts.loan_ids or ()),
         excluded=catalog.rows_of(exclude_ids),

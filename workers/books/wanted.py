@@ -17,8 +17,8 @@ class Wanted:
     """A request: for a student, for a group of them, or for readers of a book.
 
     `levels` in grades, both ends included. `seen_again` lets books come that were borrowed before,
-    `shown_again` those that were shown within a day. `earlier` is the answer whose next page this
-    is.
+    `shown_again` those that were shown within a day. `copies` is how many have to be available,
+    where they are counted. `earlier` is the answer whose next page this is.
     """
 
     student_ids: tuple[str, ...] = ()
@@ -29,6 +29,7 @@ class Wanted:
     genres: frozenset[str] | None = None
     language: str | None = None
     available: bool = True
+    copies: int = 1
     exclude_ids: tuple[str, ...] = ()
     seen_again: bool = False
     shown_again: bool = False

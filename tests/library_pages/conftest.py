@@ -1,0 +1,47 @@
+"""The library's pages asked for with keys, over a small school."""
+
+from collections.abc import Callable
+
+import pytest
+from starlette.testclient import TestClient
+
+# What reads the settings is imported late: pytest loads this file before they are there.
+
+
+@pytest.fixture
+def keyed(client: TestClient, configure: Callable[..., None]) -> TestClient:
+    """With keys, and without redirects being followed."""
+    from tests.api.test_access import API_KEYS
+
+    configure(API_KEYS=API_KEYS)
+    client.follow_redirects = False
+    return client
+
+
+@pytest.fixture
+def school(keyed: TestClient) -> TestClient:
+    """Two classes of ten who have borrowed books; nobody is logged in."""
+    from tests.library_pages.school import open_school
+
+    open_school()
+    return keyed
+
+
+@pytest.fixture
+def librarian(school: TestClient) -> TestClient:
+    """The school, with a librarian logged in."""
+    from tests.console.session import log_in
+    from workers.core.api_keys import Role
+
+    log_in(school, Role.librarian)
+    return school
+
+
+@pytest.fixture
+def teacher(school: TestClient) -> TestClient:
+    """The school, with the teacher of the first class logged in."""
+    from tests.console.session import log_in
+    from workers.core.api_keys import Role
+
+    log_in(school, Role.teacher)
+    return school

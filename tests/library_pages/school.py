@@ -1,0 +1,46 @@
+"""A small school for tests of the library's pages: two classes of ten, forty books, a model."""
+
+from html import unescape
+from urllib.parse import quote
+
+from starlette.testclient import TestClient
+
+from tests import shelf
+from tests.api.test_access import HOMEROOM
+from tests.console.session import token
+from tests.work_off import work_off
+from workers.core.vocabulary import Kind
+from workers.ledger.freshness import Notification
+
+OTHER = "Mr. Varga"
+CLASS = f"/library/classes/{quote(HOMEROOM)}"
+OTHER_CLASS = f"/library/classes/{quote(OTHER)}"
+
+
+def open_school() -> None:
+    """S0, S2, … are children of HOMEROOM and read even books; S1, S3, … of OTHER read odd ones."""
+    shelf.lend()
+    for number in range(20):
+        shelf.record(
+            {
+                "event_type": "student_updated",
+                "student_id": f"S{number}",
+                "homeroom_teacher": OTHER if number % 2 else HOMEROOM,
+                "display_name": name_of(number),
+            }
+        )
+    work_off([Notification(Kind.student_embedding, f"S{number}") for number in range(20)])
+
+
+def name_of(number: int) -> str:
+    """What the library calls a child."""
+    return f"Child {chr(65 + number)}."
+
+
+def act(client: TestClient, path: str, **fields: str) -> str:
+    """Post a form of a page, and read what the next page says of it."""
+    given = {"token": token(client), "back": "/library", **fields}
+    answer = client.post(f"/library/acts{path}", data=given)
+    assert answer.status_code == 303, answer.text
+    text = client.get("/library").text
+    return unescape(text.partition('role="status">')[2].partition("</p>")[0])
