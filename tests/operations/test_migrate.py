@@ -190,3 +190,8 @@ def test_no_released_migration_has_changed_not_even_in_a_comment() -> None:
     for line in (folder / "released.sha256").read_text().splitlines():
         checksum, name = line.split()
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum, name
+
+
+def test_no_two_migrations_have_the_same_number() -> None:
+    numbers = [name[:4] for name in FILES]
+    assert numbers == sorted(set(numbers))
