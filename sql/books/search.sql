@@ -2,8 +2,8 @@
 -- The books that hold the words of a query, those that hold most of what its words weigh first. A
 -- word weighs the more, the fewer books hold it, and a quarter of that if a stemmer drops it. It
 -- counts in full in a title or a name, half elsewhere, and the last one also as the beginning of a
--- word. Candidates hold one of the three rarest words, which few books do, or all words; so the cost
--- is bounded whatever is asked.
+-- word. Candidates hold one of the three rarest words, which few books do, or all words, or have the
+-- query as their title; so the cost is bounded whatever is asked.
 WITH RECURSIVE languages AS (
     -- One step in the index per language and not per book.
     (SELECT split_part(language, '-', 1) AS main FROM books WHERE language IS NOT NULL
@@ -14,7 +14,7 @@ WITH RECURSIVE languages AS (
             ORDER BY split_part(b.language, '-', 1) LIMIT 1)
     FROM languages WHERE languages.main IS NOT NULL
 ), query AS MATERIALIZED (
-    SELECT fold(%(q)s) AS folded
+    SELECT fold(%(q)s) AS folded, fold_all(%(genres)s::text[]) AS genres
 ), named AS (
     SELECT word, max(place) AS place
     FROM query, unnest(string_to_array(folded, ' ')) WITH ORDINALITY AS each (word, place)
@@ -43,7 +43,7 @@ WITH RECURSIVE languages AS (
         coalesce((beginning || ':*AB')::tsquery, ''::tsquery) AS beginning_named
     FROM forms
 ), counted AS MATERIALIZED (
-    SELECT queries.*, holding.books, 
+    SELECT queries.*, whole || beginning AS either, holding.books,
         ln(1 + (%(most_books)s + 1)::float8 / greatest(holding.books, 1))
             * CASE WHEN is_stop THEN 0.25 ELSE 1 END AS weight,
         row_number() OVER (ORDER BY holding.books, place) AS rarity
@@ -53,46 +53,57 @@ WITH RECURSIVE languages AS (
         ) holders
     ) holding
 ), asked AS MATERIALIZED (
-    SELECT
-        (SELECT string_agg('(' || (whole || beginning)::text || ')', ' | ' ORDER BY rarity)::tsquery
-         FROM counted WHERE books BETWEEN 1 AND %(most_books)s AND rarity <= 3) AS rare,
-        string_agg('(' || (whole || beginning)::text || ')', ' & ')::tsquery AS every_word
+    SELECT (SELECT folded FROM query) AS folded, (SELECT genres FROM query) AS genres,
+        coalesce(
+            (SELECT string_agg('(' || either::text || ')', ' | ' ORDER BY rarity)::tsquery
+             FROM counted WHERE books BETWEEN 1 AND %(most_books)s AND rarity <= 3),
+            string_agg('(' || either::text || ')', ' & ')::tsquery
+        ) AS held,
+        string_agg('(' || word || ':B)', ' & ')::tsquery AS name
     FROM counted
-), candidates AS (
-    (SELECT b.book_id FROM books b, asked
-     WHERE b.words @@ coalesce(asked.rare, asked.every_word)
+), candidates AS MATERIALIZED (
+    -- The title that was typed, however common its words are; few have one and the same.
+    (SELECT b.book_id, b.title, b.author, b.words, true AS is_title
+     FROM books b, asked
+     WHERE left(fold(b.title), 200) = left(asked.folded, 200) AND fold(b.title) = asked.folded
        AND fits(b.reading_level, b.genre_folded, b.language, b.copies_available, %(level_min)s::real,
-                %(level_max)s::real, fold_all(%(genres)s::text[]), %(tag)s::text, %(available)s::boolean)
+                %(level_max)s::real, asked.genres, %(tag)s::text, %(available)s::boolean)
+     LIMIT %(most)s)
+    UNION ALL
+    (SELECT b.book_id, b.title, b.author, b.words, false
+     FROM books b, asked
+     WHERE b.words @@ asked.held
+       AND fits(b.reading_level, b.genre_folded, b.language, b.copies_available, %(level_min)s::real,
+                %(level_max)s::real, asked.genres, %(tag)s::text, %(available)s::boolean)
      LIMIT 3 * %(most_books)s)
-    UNION
-    (SELECT b.book_id FROM books b, query
-     WHERE left(fold(b.title), 200) = left(query.folded, 200)
-       AND fits(b.reading_level, b.genre_folded, b.language, b.copies_available, %(level_min)s::real,
-                %(level_max)s::real, fold_all(%(genres)s::text[]), %(tag)s::text, %(available)s::boolean)
-     LIMIT %(most_books)s)
-), scored AS (
-    SELECT b.book_id, b.title,
-        fold(b.title) = query.folded AS is_title,
-        ' ' || fold(b.author) || ' and ' LIKE '%% ' || query.folded || ' and %%' AS is_author,
-        held.share, coalesce(held.words, held.all_words) AS words
-    FROM candidates JOIN books b USING (book_id), query CROSS JOIN LATERAL (
-        SELECT sum(weight * CASE
-                WHEN b.words @@ whole_named THEN 1.0 WHEN b.words @@ beginning_named THEN 0.8
-                WHEN b.words @@ whole THEN 0.5 WHEN b.words @@ beginning THEN 0.4 ELSE 0 END)
-                / sum(weight) AS share,
-            array_agg(word ORDER BY place) FILTER (
-                WHERE b.words @@ (whole || beginning) AND NOT is_stop) AS words,
-            array_agg(word ORDER BY place) FILTER (WHERE b.words @@ (whole || beginning)) AS all_words
-        FROM counted
-    ) held
+), scored AS MATERIALIZED (
+    SELECT book_id, title, words, is_title,
+        -- A name ends with the words, as a surname does; folding it is dear, and few hold all of them.
+        words @@ asked.name
+            AND ' ' || fold(author) || ' and ' LIKE '%% ' || asked.folded || ' and %%' AS is_author,
+        (SELECT sum(weight * CASE
+                    WHEN NOT words @@ either THEN 0
+                    WHEN words @@ whole_named THEN 1.0 WHEN words @@ beginning_named THEN 0.8
+                    WHEN words @@ whole THEN 0.5 ELSE 0.4 END) / sum(weight)
+         FROM counted) AS share
+    FROM candidates, asked
+), best AS MATERIALIZED (
+    SELECT book_id, title, words, is_title, is_author, share FROM scored
+    WHERE is_title OR (share >= %(least_share)s
+        -- Not those again that are found by their title.
+        AND book_id NOT IN (SELECT c.book_id FROM candidates c WHERE c.is_title))
+    ORDER BY is_title DESC, is_author DESC NULLS LAST, share DESC, length(title), book_id
+    LIMIT %(most)s
 )
-SELECT book_id, coalesce(words, ARRAY[]::text[]) AS words, share::float8 AS share,
+SELECT book_id, coalesce(held.words, held.all_words, ARRAY[]::text[]) AS words, share::float8 AS share,
        -- The query is the title or a name; or all of it stands in them.
        CASE WHEN is_title OR is_author THEN 2 WHEN share > 0.999 THEN 1 ELSE 0 END AS named
-FROM scored
-WHERE share >= %(least_share)s OR is_title OR is_author
-ORDER BY is_title DESC NULLS LAST, is_author DESC NULLS LAST, share DESC, length(title), book_id
-LIMIT %(most)s;
+FROM best CROSS JOIN LATERAL (
+    SELECT array_agg(word ORDER BY place) FILTER (WHERE NOT is_stop) AS words,
+           array_agg(word ORDER BY place) AS all_words
+    FROM counted WHERE best.words @@ either
+) held
+ORDER BY is_title DESC, is_author DESC NULLS LAST, share DESC, length(title), book_id;
 
 -- name: show_books
 -- What a list shows of its books, in their order.

@@ -95,4 +95,6 @@ def _fit_few(conn: psycopg.Connection, fitting: BookFilter, few: int) -> bool:
 def _nearest(
     conn: psycopg.Connection, statement: sql.Composed | sql.SQL, parameters: dict[str, object]
 ) -> list[NearBook]:
-    return [NearBook(*row) for row in conn.execute(statement, parameters, prepare=False)]
+    # Planned for these values, where they leave filters out; without any there is one plan.
+    prepare = bool(parameters["everything"])
+    return [NearBook(*row) for row in conn.execute(statement, parameters, prepare=prepare)]

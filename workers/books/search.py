@@ -19,7 +19,7 @@ MAX_HITS = 50
 # Places of each ranking that are fused: nobody reads further, and earlier pages stay as they are.
 POOL = 100
 # A word that more books hold says too little to look them all up.
-MAX_BOOKS_OF_A_WORD = 1000
+MAX_BOOKS_OF_A_WORD = 500
 # More words than a title has; the last ones count.
 MAX_WORDS = 16
 # Of what a query's words weigh, a book holds at least so much, or its words are no reason.
@@ -130,4 +130,4 @@ def _find_by_words(conn: psycopg.Connection, text: str, fitting: BookFilter) -> 
         "least_share": LEAST_SHARE,
     }
     with conn.cursor(row_factory=class_row(_Words)) as cursor:
-        return cursor.execute(FIND_BY_WORDS, parameters, prepare=False).fetchall()
+        return cursor.execute(FIND_BY_WORDS, parameters, prepare=True).fetchall()
