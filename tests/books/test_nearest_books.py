@@ -17,7 +17,7 @@ from workers.core.stores import connect, connection, transaction
 
 BOOKS = 600
 DIMENSIONS = 32
-MOST = 20
+MOST = 10
 FAR = 9.0
 
 

@@ -76,8 +76,9 @@ def find_nearest(
         statement = sql.SQL(NEAREST_INDEXED).format(
             model=sql.Literal(spec.model), dimensions=sql.Literal(spec.dimensions)
         )
-        conn.execute(SET_SEARCH, {"ef_search": EF_SEARCH, "yielded": plan.yielded})
-        found = _nearest(conn, statement, {**parameters, "most": most})
+        conn.execute(SET_SEARCH, {"ef_search": EF_SEARCH})
+        indexed = {**parameters, "most": most, "yielded": plan.yielded}
+        found = _nearest(conn, statement, indexed)
         if len(found) == most:
             return found
     return _nearest(conn, sql.SQL(NEAREST_COMPARED), {**parameters, "most": most})
