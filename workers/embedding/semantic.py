@@ -1,5 +1,7 @@
 """The default embedder where there is no provider: what words mean, and which words there are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,15 +38,16 @@ class SemanticEmbedder:
         vector depend neither on the batch nor on the process.
         """
         vectors = np.empty((len(texts), self.dimensions), np.float32)
+        split = [text.lower().replace(SPACE, " ").split() for text in texts]
+        self._sums.learn(split)
         hashed = self._hashing.embed_batch(texts)
-        for vector, text, words in zip(vectors, texts, hashed, strict=True):
-            vector[: self._meaning] = MEANING_WEIGHT**0.5 * self._meaning_of(text)
-            vector[self._meaning :] = (1 - MEANING_WEIGHT) ** 0.5 * words
+        for vector, words, hashes in zip(vectors, split, hashed, strict=True):
+            vector[: self._meaning] = MEANING_WEIGHT**0.5 * self._meaning_of(words)
+            vector[self._meaning :] = (1 - MEANING_WEIGHT) ** 0.5 * hashes
         return vectors
 
-    def _meaning_of(self, text: str) -> NDArray[np.float32]:
+    def _meaning_of(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Scale the sum over all words to a unit vector; zeros if there is none."""
-        words = text.lower().replace(SPACE, " ").split()
         if not words:
             return np.zeros(self._meaning, np.float32)
         meaning = self._sums.of(words).sum(axis=0)[: self._meaning]

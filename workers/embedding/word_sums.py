@@ -7,8 +7,9 @@ docs/architecture.md says what follows from that.
 import hashlib
 import json
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ TOKENIZER_SHA256 = "93248f2a9ec36c7b35f700a033d5f36228aae48db61aee31007fa49062cd
 KEPT_WORDS = 16_384
 # Longer words are links, numbers, or text that is written without spaces: rarely the same twice.
 MAX_KEPT_LENGTH = 64
+# Words of a batch whose tokens' vectors are in memory at once: three megabytes.
+LEARNT_TOGETHER = 1024
 # So many tokens of all words are added up at once; words with more are one by one.
 ADDED_TOGETHER = 8
 # How the tokenizer writes a space. No token has it inside, so no token reaches over two words.
@@ -54,12 +57,24 @@ class WordSums:
         in the order of its tokens.
         """
         kept = self._kept
-        distinct = dict.fromkeys(words)
-        found = {word: sum_ for word in distinct if (sum_ := kept.get(word))}
-        if len(found) < len(distinct):
-            found |= self._add_up([word for word in distinct if word not in found])
-        sums = np.frombuffer(b"".join(map(found.__getitem__, words)), np.float32)
-        return sums.reshape(-1, COMPONENTS)
+        try:
+            found = [kept[word] for word in words]
+        except KeyError:
+            added = self._add_up([word for word in dict.fromkeys(words) if word not in kept])
+            found = [added.get(word) or kept[word] for word in words]
+        return np.frombuffer(b"".join(found), np.float32).reshape(-1, COMPONENTS)
+
+    def learn(self, texts: Iterable[Sequence[str]]) -> None:
+        """Sum up the new words of many texts together, which costs less than text by text."""
+        kept = self._kept
+        # Long ones are not kept, and would be summed up twice.
+        new = [
+            word
+            for word in dict.fromkeys(chain.from_iterable(texts))
+            if word not in kept and len(word) <= MAX_KEPT_LENGTH
+        ]
+        for start in range(0, len(new), LEARNT_TOGETHER):
+            self._add_up(new[start : start + LEARNT_TOGETHER])
 
     def _add_up(self, words: Sequence[str]) -> dict[str, bytes]:
         # Not as the library's batch, which starts a thread per core that a fork would lose.
