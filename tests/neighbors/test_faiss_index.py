@@ -39,6 +39,16 @@ def test_any_number_of_students_and_dimensions_is_searched(dimensions: int, coun
     assert set(best) <= set(nearest(index, 0, 40))
 
 
+def test_no_cell_takes_a_large_share_where_tastes_outnumber_cells() -> None:
+    drawn = np.random.default_rng(0)
+    tastes = drawn.normal(size=(1000, 600))
+    vectors = tastes[drawn.integers(1000, size=4000)] + drawn.normal(scale=0.6, size=(4000, 600))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = indexed(vectors.astype(np.float32))
+    cells = index.nearest_cells(index.codes(np.arange(4000, dtype=np.int32)))[0][:, 0]
+    assert np.bincount(cells).max() < 3 * 4000 / index.cells
+
+
 def test_a_vector_that_is_replaced_is_found_where_it_is_now() -> None:
     vectors = clustered(np.random.default_rng(1), 3000, 64)
     index = indexed(vectors)
