@@ -17,6 +17,8 @@ from workers.ingest.event_fields import Label
 
 MAX_HOMEROOMS = 100
 
+Homeroom = Annotated[Label, Field(min_length=1)]
+
 
 class KeyIn(BaseModel):
     """A key to be made; a teacher's names the homerooms whose children it sees."""
@@ -25,7 +27,7 @@ class KeyIn(BaseModel):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     role: Annotated[Role, Field(strict=False)]
-    homerooms: Annotated[list[Label], Field(max_length=MAX_HOMEROOMS)] = []
+    homerooms: Annotated[list[Homeroom], Field(max_length=MAX_HOMEROOMS)] = []
 
 
 class KeyOut(BaseModel):

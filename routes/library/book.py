@@ -71,14 +71,19 @@ def _also_borrowed(request: Request, found: BookFacts) -> list[Any]:
 
 
 def say_freshness(freshness: ReadersFreshness) -> str:
-    """Say whether everything about a book's readers reflects it."""
-    readers = count(freshness.readers, "reader")
+    """Say whether everything about a book's readers reflects it.
+
+    >>> say_freshness(ReadersFreshness(12, 3))
+    '3 of 12 readers are being worked in: their levels and similar readers follow.'
+    """
     if not freshness.readers:
         return "Nobody has borrowed it yet, so nobody's level depends on it."
     if freshness.stale:
-        stale = count(freshness.stale, "reader").capitalize()
-        return f"{stale} of {freshness.readers} being worked in: levels and similar readers follow."
-    whose = "Its one reader is" if freshness.readers == 1 else f"All {readers} are"
+        of_all = f"{freshness.stale} of {freshness.readers} readers"
+        is_or_are = "is" if freshness.stale == 1 else "are"
+        return f"{of_all} {is_or_are} being worked in: their levels and similar readers follow."
+    one = freshness.readers == 1
+    whose = "Its one reader is" if one else f"All {count(freshness.readers, 'reader')} are"
     return f"{whose} fresh: levels and similar readers reflect what is said here."
 
 

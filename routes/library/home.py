@@ -15,10 +15,8 @@ from workers.core.api_keys import Role
 from workers.core.vocabulary import Kind
 from workers.ledger.contract import KindFreshness, summarize
 from workers.library.home import find_children, read_home
-from workers.library.picks import list_picks
 
 SHOWN_HITS = 20
-SHOWN_PICKS = 8
 # What the library derives, in the words of its people.
 DERIVED = {
     Kind.student_embedding: ("level", "levels"),
@@ -43,15 +41,12 @@ def home(request: Request, q: str | None) -> Mapping[str, Any]:
             "covers": [hit.book.cover_url for hit in found.hits],
         }
     lists = read_home(homerooms)
-    picks = [pick for pick in list_picks() if not pick.is_over][:SHOWN_PICKS]
-    covers = [pick.cover_url for pick in picks]
-    covers += [book.cover_url for book in (*lists.arrivals, *lists.unborrowed)]
+    shown = (*lists.picked, *lists.arrivals, *lists.unborrowed)
     return {
         "asked": "",
         "lists": lists,
-        "picks": picks,
         "freshness": say_freshness(summarize()),
-        "covers": covers,
+        "covers": [book.cover_url for book in shown],
     }
 
 

@@ -21,6 +21,13 @@ WHERE (strpos(lower(display_name), lower(%(text)s)) > 0 OR student_id = %(text)s
   AND (%(homerooms)s::text[] IS NULL OR homeroom_teacher = ANY(%(homerooms)s::text[]))
 ORDER BY lower(display_name), student_id LIMIT %(most)s;
 
+-- name: list_picked
+-- What the staff picks at the moment, in the order of the boards, and how much that is.
+SELECT p.book_id, b.title, b.author, b.reading_level AS level, b.cover_url, count(*) OVER () AS of
+FROM staff_picks p JOIN books b USING (book_id)
+WHERE (p.until IS NULL OR p.until >= current_date) AND b.title IS NOT NULL
+ORDER BY p.place, p.picked_at DESC, p.book_id LIMIT %(most)s;
+
 -- name: list_arrivals
 -- The newest books of the last sixty days, and how many there are.
 SELECT book_id, title, author, reading_level AS level, cover_url, count(*) OVER () AS of

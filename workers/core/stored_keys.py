@@ -42,11 +42,16 @@ class StoredKey:
 
 
 class _Held:
-    """What this process has read of the table, and when by its clock."""
+    """What this process has read of the table, when by its clock, and why it could not at first."""
 
     def __init__(self) -> None:
-        self.keys: tuple[ApiKey, ...] = ()
-        self.read_at = float("-inf")
+        self.keys: tuple[ApiKey, ...] | None = None
+        self.looked_at = float("-inf")
+        self.failure: Exception | None = None
+
+    @property
+    def is_old(self) -> bool:
+        return time.monotonic() - self.looked_at > HELD_S
 
 
 @per_process
@@ -56,39 +61,49 @@ def _held() -> _Held:
 
 def held_key(presented: str) -> ApiKey | None:
     """Find a presented key among API_KEYS and what was last read of the table."""
-    return find_key((*settings().api_keys, *_held().keys), presented)
+    return find_key((*settings().api_keys, *(_held().keys or ())), presented)
 
 
 def must_look(presented: str) -> bool:
     """Say whether the table has to be read before it is known whose key this is."""
-    old = time.monotonic() - _held().read_at > HELD_S
-    return old and find_key(settings().api_keys, presented) is None
+    held = _held()
+    is_known = held.keys is not None and not held.is_old
+    return not is_known and find_key(settings().api_keys, presented) is None
 
 
 def look() -> None:
-    """Read the table of keys; while Postgres is down, those that were read last stay known.
+    """Read the table of keys, unless that was tried just now.
+
+    While Postgres is down, those that were read last stay known.
 
     Raises:
-        psycopg.OperationalError, PoolTimeout: it is down, and the table was never read.
+        psycopg.OperationalError, PoolTimeout: it is down, and the table was never read. Whoever
+            comes next is told the same at once.
     """
     held = _held()
+    if held.is_old:
+        read_again()
+    if held.keys is None and held.failure is not None:
+        raise held.failure
+
+
+def read_again() -> None:
+    """Read the table of keys now; what this process has changed itself counts at once."""
+    held = _held()
     try:
-        rows = list_stored_keys()
-    except (psycopg.OperationalError, PoolTimeout):
-        if held.read_at == float("-inf"):
-            raise
-    else:
         held.keys = tuple(
-            ApiKey(row.name, Role(row.role), row.digest, tuple(row.homerooms)) for row in rows
+            ApiKey(row.name, Role(row.role), row.digest, tuple(row.homerooms))
+            for row in list_stored_keys()
         )
-    held.read_at = time.monotonic()
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        held.failure = error
+    held.looked_at = time.monotonic()
 
 
 def known_keys() -> tuple[ApiKey, ...]:
     """List the keys of API_KEYS and of the table; in a thread, for it may be read."""
-    if time.monotonic() - _held().read_at > HELD_S:
-        look()
-    return (*settings().api_keys, *_held().keys)
+    look()
+    return (*settings().api_keys, *(_held().keys or ()))
 
 
 def list_stored_keys() -> list[StoredKey]:
@@ -124,7 +139,7 @@ def make_key(name: str, role: Role, homerooms: Sequence[str], *, made_by: str) -
         ).fetchone()
     if row is None:
         raise KeyNameTakenError(name)
-    look()
+    read_again()
     return made
 
 
@@ -138,4 +153,4 @@ def remove_key(name: str) -> None:
         row = conn.execute(DELETE_KEY, {"name": name}).fetchone()
     if row is None:
         raise UnknownKeyError("unknown_api_key", name)
-    look()
+    read_again()

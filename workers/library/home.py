@@ -11,6 +11,7 @@ from workers.core.stores import connection
 LIST_CLASSES = query("library/home.list_classes")
 COUNT_HOMELESS = query("library/home.count_homeless")
 FIND_CHILDREN = query("library/home.find_children")
+LIST_PICKED = query("library/home.list_picked")
 LIST_ARRIVALS = query("library/home.list_arrivals")
 LIST_UNBORROWED = query("library/home.list_unborrowed")
 
@@ -63,6 +64,7 @@ class Home:
 
     classes: list[ClassInShort]
     homeless: int
+    picked: list[ListedBook]
     arrivals: list[ListedBook]
     unborrowed: list[ListedBook]
 
@@ -80,9 +82,10 @@ def read_home(homerooms: Sequence[str] | None) -> Home:
         )
         row = None if homerooms is not None else conn.execute(COUNT_HOMELESS).fetchone()
         books = conn.cursor(row_factory=class_row(ListedBook))
+        picked = books.execute(LIST_PICKED, {"most": MAX_BOOKS}).fetchall()
         arrivals = books.execute(LIST_ARRIVALS, {"most": MAX_BOOKS}).fetchall()
         unborrowed = books.execute(LIST_UNBORROWED, {"most": MAX_BOOKS}).fetchall()
-    return Home(classes, row[0] if row else 0, arrivals, unborrowed)
+    return Home(classes, row[0] if row else 0, picked, arrivals, unborrowed)
 
 
 def find_children(text: str, homerooms: Sequence[str] | None) -> list[FoundChild]:
