@@ -30,8 +30,9 @@ from workers.embedding.limits import CHAT, pause, report_success
 
 # Questions of a process that are under way at most: what else is asked stays with the rules.
 ASKED_AT_ONCE = 4
-# After a wait that was in vain nobody waits for so long; what is asked meanwhile is kept.
-IMPATIENT_S = 15.0
+# After a wait in vain nobody waits for so long, and for twice as long after each in a row; what is
+# asked meanwhile is kept.
+IMPATIENT_S, MAX_IMPATIENT_S = 15.0, 900.0
 
 log = structlog.get_logger()
 
@@ -91,6 +92,7 @@ class Asker:
         self._free = Semaphore(ASKED_AT_ONCE)
         self._silent_until = 0.0
         self._impatient_until = 0.0
+        self._impatience_s = IMPATIENT_S
 
     def ask(self, wording: Wording) -> Mapping[str, Words]:
         """Ask, and wait for the words unless the last wait was in vain."""
@@ -104,10 +106,12 @@ class Asker:
             WORDED_ITEMS.add(len(wording.missing), outcome="missing")
             return {}
         if not wait([asked], settings().chat_patience_seconds).done:
-            self._impatient_until = time.monotonic() + IMPATIENT_S
+            self._impatient_until = time.monotonic() + self._impatience_s
+            self._impatience_s = min(2 * self._impatience_s, MAX_IMPATIENT_S)
             log.info("words_late", model=wording.model.name, books=len(wording.missing))
             WORDED_ITEMS.add(len(wording.missing), outcome="missing")
             return {}
+        self._impatience_s = IMPATIENT_S
         return asked.result() if asked.exception() is None else {}
 
     def _ended(self, asked: Future[Mapping[str, Words]]) -> None:
