@@ -7,13 +7,23 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from routes.http.access import caller_of
 from routes.http.children import check_children
 from routes.http.operations import Operation, json_body, reply
-from routes.http.parameters import path_id, path_uuid, query_limit, query_text
+from routes.http.parameters import (
+    NeededText,
+    path_id,
+    path_uuid,
+    query_flag,
+    query_level,
+    query_limit,
+    query_text,
+)
+from routes.http.threads import compute
 from workers.books.answers import read_answer
 from workers.books.arrays import Scoring
 from workers.books.diversity import DIVERSITY
@@ -26,8 +36,9 @@ from workers.core.vocabulary import Id
 
 MAX_EXCLUDED = 1000
 MAX_GENRES = 20
+MAX_LEVEL = 20.0
 
-Level = Annotated[float, Field(ge=0, le=20)]
+Level = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
 Genre = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -59,6 +70,7 @@ class _Question(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     limit: Limit = 10
+    query: NeededText | None = None
     scenario: Literal["default", "something_different"] = "default"
     filter: FilterIn = FilterIn()
     exclude_ids: Annotated[list[Id], Field(max_length=MAX_EXCLUDED)] = []
@@ -72,6 +84,7 @@ class _Question(BaseModel):
         usual = 0.6 if self.scenario == "something_different" else DIVERSITY
         return Wanted(
             limit=self.limit,
+            query=self.query,
             levels=self.filter.level and (min(self.filter.level), max(self.filter.level)),
             genres=None if self.filter.genres is None else frozenset(self.filter.genres),
             language=self.filter.language,
@@ -123,21 +136,27 @@ EXPLANATION = TypeAdapter(Explanation)
 STUDENT_ID = path_id("student_id")
 LIMIT = query_limit(MAX_LIMIT, 10)
 BOOK_ID = query_text("book_id", "the book", needed=True)
+FILTER = (
+    query_level("level_min", "of the list: reading level in grades, at least"),
+    query_level("level_max", "of the list: reading level in grades, at most"),
+    query_text("genre", "of the list: one of these genres, with commas between them"),
+    query_text("language", "of the list: a language tag; pt takes pt-br, too"),
+    query_flag("available", "false: the list has books whose copies are all lent, too"),
+)
 RECOMMENDATION_ID = path_uuid("recommendation_id")
 
 
-def post_recommendations(request: Request) -> Response:
+async def post_recommendations(request: Request) -> Response:
     """Recommend books for what the body asks."""
     wanted = json_body(request, RECOMMENDATIONS_IN).wanted()
-    check_children(caller_of(request), wanted.student_ids)
-    if wanted.earlier is not None and caller_of(request).role is Role.teacher:
-        _check_answer(request, wanted.earlier)
-    return reply(ANSWER, _answer(request, wanted))
+    if caller_of(request).role is Role.teacher:
+        await run_in_threadpool(_check_wanted, request, wanted)
+    return await _answer(request, wanted)
 
 
-def get_student_recommendations(request: Request, student_id: str, limit: int) -> Response:
+async def get_student_recommendations(request: Request, student_id: str, limit: int) -> Response:
     """Recommend books for a student, as things stand."""
-    return reply(ANSWER, _answer(request, Wanted(student_ids=(student_id,), limit=limit)))
+    return await _answer(request, Wanted(student_ids=(student_id,), limit=limit))
 
 
 def get_recommendation(request: Request, recommendation_id: UUID) -> Response:
@@ -145,9 +164,34 @@ def get_recommendation(request: Request, recommendation_id: UUID) -> Response:
     return reply(ANSWER, _check_answer(request, recommendation_id))
 
 
-def get_explanation(request: Request, student_id: str, book_id: str) -> Response:
+def get_explanation(
+    request: Request,
+    student_id: str,
+    book_id: str,
+    level_min: float | None,
+    level_max: float | None,
+    genre: str | None,
+    language: str | None,
+    available: bool | None,  # noqa: FBT001  # parameters are bound by name
+) -> Response:
     """Say where a book stands for a student, or which rule keeps it out."""
-    return reply(EXPLANATION, explain(_scoring(request), student_id, book_id))
+    genres = frozenset(each.strip() for each in (genre or "").split(",") if each.strip())
+    wanted = Wanted(
+        student_ids=(student_id,),
+        levels=None
+        if level_min is None and level_max is None
+        else (level_min or 0.0, MAX_LEVEL if level_max is None else level_max),
+        genres=genres or None,
+        language=language,
+        available=available is not False,
+    )
+    return reply(EXPLANATION, explain(_scoring(request), wanted, book_id))
+
+
+def _check_wanted(request: Request, wanted: Wanted) -> None:
+    check_children(caller_of(request), wanted.student_ids)
+    if wanted.earlier is not None:
+        _check_answer(request, wanted.earlier)
 
 
 def _check_answer(request: Request, recommendation_id: UUID) -> Answer:
@@ -161,15 +205,19 @@ def _check_answer(request: Request, recommendation_id: UUID) -> Answer:
     return answer
 
 
-def _answer(request: Request, wanted: Wanted) -> Answer:
+async def _answer(request: Request, wanted: Wanted) -> Response:
     scoring = _scoring(request)
     try:
-        return recommend(scoring, wanted)
+        return await compute(_recommend, scoring, wanted)
     except (psycopg.OperationalError, PoolTimeout):
-        answer = recommend_without_postgres(scoring, wanted)
+        answer = await run_in_threadpool(recommend_without_postgres, scoring, wanted)
         if answer is None:
             raise
-        return answer
+        return reply(ANSWER, answer)
+
+
+def _recommend(scoring: Scoring, wanted: Wanted) -> Response:
+    return reply(ANSWER, recommend(scoring, wanted))
 
 
 def _scoring(request: Request) -> Scoring:
@@ -204,7 +252,7 @@ OPERATIONS = (
         method="GET",
         path="/students/{student_id}/recommendations/explain",
         handler=get_explanation,
-        parameters=(STUDENT_ID, BOOK_ID),
+        parameters=(STUDENT_ID, BOOK_ID, *FILTER),
         summary="Where a book stands for a student, or which rule keeps it out.",
         role=Role.read,
         also=(Role.teacher,),

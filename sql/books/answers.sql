@@ -1,20 +1,20 @@
 -- name: insert_answer
 -- An answer as it was given. Members of a group are locked: one who is being deleted is waited for,
--- and takes the answer along.
-WITH members AS (
+-- and takes the answer along. Its commit does not wait for the disk: a crash may lose an answer, not
+-- a fact.
+WITH relaxed AS (
+    SELECT set_config('synchronous_commit', 'off', true) AS setting
+), members AS (
     SELECT student_id FROM students
     WHERE student_id = ANY(%(member_ids)s::text[]) ORDER BY student_id FOR KEY SHARE
 )
 INSERT INTO recommendations (recommendation_id, student_id, member_ids, model_id, book_ids,
     earlier_ids, degraded, answer)
 SELECT %(recommendation_id)s, %(student_id)s, %(member_ids)s, %(model_id)s, %(book_ids)s,
-    %(earlier_ids)s, %(degraded)s, %(answer)s
-WHERE %(member_ids)s::text[] IS NULL
-   OR (SELECT count(*) FROM members) = cardinality(%(member_ids)s::text[]);
-
--- name: relax_commit
--- The next commit does not wait for the disk: a crash may lose an answer, not a fact.
-SET LOCAL synchronous_commit = off;
+    %(earlier_ids)s, %(degraded)s, %(answer)s::text::jsonb
+FROM relaxed
+WHERE setting = 'off' AND (%(member_ids)s::text[] IS NULL
+   OR (SELECT count(*) FROM members) = cardinality(%(member_ids)s::text[]));
 
 -- name: read_answer
 -- An answer again, as it was.

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.books.truths import is_true
 from tests.books.worlds import invented_books, invented_student
 from workers.books import evidence as facts
-from workers.books.evidence import Evidence, evidence_for, source_of, strongest_loans
+from workers.books.evidence import Evidence, Witness, evidence_for, source_of, strongest_loans
 from workers.books.exclusions import BookFilter, Known, exclude
 from workers.books.reasons import book_ids_in, say
 from workers.books.score import BookArrays, Student, TermWeights, score_books
-from workers.books.trends import EVERYONE
 
 TITLES = {"x": "Emil", "y": "Ronja", "z": "Momo", "untitled": None}
 
@@ -41,6 +41,8 @@ TITLES = {"x": "Emil", "y": "Ronja", "z": "Momo", "untitled": None}
         (facts.Popular(1234), "1,234 readers of your library borrowed it."),
         (facts.Unborrowed(), "Nobody has borrowed it yet: be the first."),
         (facts.ReadersOf("z"), "Readers of Momo also borrowed it."),
+        (facts.MeetsQuery(in_words=True), "Has words that you asked for."),
+        (facts.MeetsQuery(in_words=False), "Close to what you asked for."),
     ],
 )
 def test_a_fact_is_said_in_one_sentence(fact: Evidence, sentence: str) -> None:
@@ -51,7 +53,7 @@ def test_a_fact_is_said_in_one_sentence(fact: Evidence, sentence: str) -> None:
 
 def test_every_fact_has_a_type_of_its_own() -> None:
     kinds = Evidence.__args__
-    assert len({kind.type for kind in kinds}) == len(kinds) == 13
+    assert len({kind.type for kind in kinds}) == len(kinds) == 14
 
 
 @given(st.integers(0, 10_000))
@@ -63,70 +65,18 @@ def test_every_fact_behind_a_score_is_true(seed: int) -> None:
     scores = score_books(books, [student], out.unread[None], TermWeights(rating=0.1))
     read = {catalog.book_ids[row] for row in student.read}
     for book in np.flatnonzero(out.allowed)[::5].tolist():
-        gathered = evidence_for(books, student, scores, 0, book)
+        gathered = evidence_for(Witness(books, student, scores, 0), book)
         assert 1 <= len(gathered) <= 3
         for fact in gathered:
             assert is_true(fact, books, student, book, read)
-
-
-def readers_of(books: BookArrays, book: int) -> int:
-    assert books.popularity is not None
-    return int(books.popularity[book])
-
-
-def is_true(  # noqa: PLR0911
-    fact: Evidence, books: BookArrays, student: Student, book: int, read: set[str]
-) -> bool:
-    catalog = books.catalog
-    match fact:
-        case facts.BecauseRead(book_ids):
-            return len(book_ids) > 0 and set(book_ids) <= read
-        case facts.LikeRead(book_id, genres):
-            rows = [catalog.rows[book_id], book]
-            names = [
-                {catalog.genre_names[g] for g in np.flatnonzero(catalog.genres[row])}
-                for row in rows
-            ]
-            return book_id in read and set(genres) == names[0] & names[1]
-        case facts.FitsProfile():
-            return True
-        case facts.NeighborsRead(readers):
-            liked = [set(each.history.liked.books.tolist()) for each in student.neighbors]
-            return readers == sum(book in books_liked for books_liked in liked) > 0
-        case facts.Trending(in_grade):
-            assert books.trending is not None
-            return in_grade == (student.grade_row != EVERYONE) and bool(
-                books.trending[student.grade_row, book] > 0
-            )
-        case facts.MatchesLevel(level):
-            promised = min(max(student.slope or 0, -0.5), 0.5)
-            off = abs(float(catalog.level[book]) - level - promised)
-            return level == student.level and off < 1.02
-        case facts.WellRated(stars):
-            assert books.rating is not None
-            return stars == pytest.approx(1 + 4 * float(books.rating[book])) and stars >= 3.4
-        case facts.StaffPick():
-            assert books.staff_picks is not None
-            return bool(books.staff_picks[student.grade_row, book])
-        case facts.NextVolume(book_id):
-            before = catalog.rows[book_id]
-            return (
-                book_id in read
-                and bool(catalog.series[before] == catalog.series[book] >= 0)
-                and bool(catalog.series_number[before] <= catalog.series_number[book])
-            )
-        case facts.Popular(readers):
-            return readers == readers_of(books, book)
-        case facts.Unborrowed():
-            return readers_of(books, book) == 0
-        case _:
-            return False
 
 
 def test_the_strongest_loans_are_named_first_and_disliked_ones_never() -> None:
     books, student = invented_books(4), invented_student(9, invented_books(4), loans=12)
     history, weights = student.history, books.weights
     assert weights is not None
+    everything = np.ones((1, len(books.catalog)), np.bool_)
+    witness = Witness(books, student, score_books(books, [student], everything), 0)
     for book in range(len(books.catalog)):
         amounts = {
             int(row): float(weights.values[row][weights.books[row] == book].sum()) * float(weight)
@@ -134,14 +84,15 @@ def test_the_strongest_loans_are_named_first_and_disliked_ones_never() -> None:
             if weight > 0
         }
         by_hand = sorted((row for row in amounts if amounts[row] > 0), key=lambda r: -amounts[r])
-        assert strongest_loans(weights, history, book) == by_hand[:2]
+        assert strongest_loans(witness, book) == by_hand[:2]
 
 
 def test_of_a_book_that_nothing_speaks_for_its_readers_are_counted() -> None:
     bare = BookArrays(invented_books(1).catalog, popularity=np.array([3, 0] + [1] * 58, np.float32))
     scores = score_books(bare, [Student()], np.ones((1, 60), np.bool_))
-    assert evidence_for(bare, Student(), scores, 0, 0) == [facts.Popular(3)]
-    assert evidence_for(bare, Student(), scores, 0, 1) == [facts.Unborrowed()]
+    witness = Witness(bare, Student(), scores, 0)
+    assert evidence_for(witness, 0) == [facts.Popular(3)]
+    assert evidence_for(witness, 1) == [facts.Unborrowed()]
 
 
 def test_the_source_is_the_largest_part_and_never_the_level() -> None:

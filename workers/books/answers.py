@@ -6,14 +6,12 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
 from workers.core.stores import connection
 
 INSERT_ANSWER = query("books/answers.insert_answer")
-RELAX_COMMIT = query("books/answers.relax_commit")
 READ_ANSWER = query("books/answers.read_answer")
 READ_PAGE = query("books/answers.read_page")
 READ_SHOWN = query("books/answers.read_shown")
@@ -69,29 +67,27 @@ def store_answer(
     book_ids: Sequence[str],
     earlier_ids: Sequence[str],
     degraded: Sequence[str],
-    answer: Mapping[str, object],
+    answer: str,
 ) -> bool:
-    """Store an answer without waiting for the disk; False when a member is gone meanwhile.
+    """Store an answer, JSON, without waiting for the disk; False when a member is gone meanwhile.
 
     Raises:
         psycopg.errors.ForeignKeyViolation: the student is gone meanwhile.
     """
     single = len(student_ids) == 1
-    with conn.pipeline(), conn.transaction():
-        conn.execute(RELAX_COMMIT)
-        stored = conn.execute(
-            INSERT_ANSWER,
-            {
-                "recommendation_id": recommendation_id,
-                "student_id": student_ids[0] if single else None,
-                "member_ids": list(student_ids) if len(student_ids) > 1 else None,
-                "model_id": model_id,
-                "book_ids": list(book_ids),
-                "earlier_ids": list(earlier_ids),
-                "degraded": list(degraded),
-                "answer": Jsonb(answer),
-            },
-        )
+    stored = conn.execute(
+        INSERT_ANSWER,
+        {
+            "recommendation_id": recommendation_id,
+            "student_id": student_ids[0] if single else None,
+            "member_ids": list(student_ids) if len(student_ids) > 1 else None,
+            "model_id": model_id,
+            "book_ids": list(book_ids),
+            "earlier_ids": list(earlier_ids),
+            "degraded": list(degraded),
+            "answer": answer,
+        },
+    )
     return stored.rowcount == 1
 
 

@@ -62,14 +62,16 @@ def choose(
     """
     worth = (1 - diversity) * relevance / max(float(relevance.max(initial=0)), 1e-12)
     likeness = np.zeros(len(relevance), np.float32)
-    open_places = np.ones(len(relevance), np.bool_)
+    candidates = len(relevance)
     places: list[int] = []
     capped: dict[int, Rule] = {}
     authors, volumes = Counter[int](), Counter[int]()
-    while len(places) < limit and open_places.any():
-        best = int(np.argmax(np.where(open_places, worth - diversity * likeness, -np.inf)))
+    # What is chosen or capped is worth less than anything.
+    while len(places) < limit and candidates:
+        best = int((worth - diversity * likeness).argmax())
         places.append(best)
-        open_places[best] = False
+        worth[best] = -np.inf
+        candidates -= 1
         authors[int(author[best])] += 1
         volumes[int(series[best])] += 1
         for rule, codes, counts, cap in (
@@ -78,9 +80,10 @@ def choose(
         ):
             code = int(codes[best])
             if cap is not None and code >= 0 and counts[code] >= cap:
-                full = open_places & (codes == code)
-                open_places[full] = False
-                capped |= dict.fromkeys(np.flatnonzero(full).tolist(), rule)
+                full = np.flatnonzero((codes == code) & (worth > -np.inf))
+                worth[full] = -np.inf
+                candidates -= len(full)
+                capped |= dict.fromkeys(full.tolist(), rule)
         if vectors is not None and diversity:
             np.maximum(likeness, vectors @ vectors[best], out=likeness)
     return Chosen(places, capped)

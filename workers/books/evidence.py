@@ -1,16 +1,20 @@
 """Why a book stands where it stands: facts taken from the very sums that make its score."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from workers.books.book_weights import BookWeights
 from workers.books.catalog import Catalog
 from workers.books.history import History
 from workers.books.score import BookArrays, Scores, Student
 from workers.books.trends import EVERYONE
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
 
 # A level or rating below this share of the best possible is no reason to name.
 WORTH_NAMING = 0.6
@@ -118,6 +122,14 @@ class ReadersOf:
     book_id: str
 
 
+@dataclass(frozen=True)
+class MeetsQuery:
+    """This book is among those that a request's query finds; `in_words` by words that it holds."""
+
+    type: ClassVar[str] = "meets_query"
+    in_words: bool
+
+
 Evidence = (
     BecauseRead
     | LikeRead
@@ -132,26 +144,56 @@ Evidence = (
     | Popular
     | Unborrowed
     | ReadersOf
+    | MeetsQuery
 )
 
 
-def evidence_for(
-    books: BookArrays, student: Student, scores: Scores, place: int, book: int
-) -> list[Evidence]:
+@dataclass(frozen=True)
+class Witness:
+    """What can speak for books: a student's own loans and neighbours, looked up once for a list.
+
+    `place` is the student's row in `scores`.
+    """
+
+    books: BookArrays
+    student: Student
+    scores: Scores
+    place: int
+
+    @cached_property
+    def named(self) -> Ints:
+        """The books that a weight of each loan is for: a row per loan (k, w)."""
+        assert self.books.weights is not None  # noqa: S101  # `readers` comes from nowhere else
+        return self.books.weights.books[self.student.history.books]
+
+    @cached_property
+    def liked(self) -> tuple[History, Floats]:
+        """What the student borrowed and did not dislike, and its weighted vectors (k, d)."""
+        assert self.books.vectors is not None  # noqa: S101  # as above
+        liked = self.student.history.liked
+        return liked, self.books.vectors[liked.books] * liked.weights[:, None]
+
+    @cached_property
+    def borrowed(self) -> Ints:
+        """What neighbours borrowed and did not dislike: each of them names a book once."""
+        liked = [each.history.liked.books for each in self.student.neighbors]
+        return np.concatenate([np.empty(0, np.int32), *liked])
+
+
+def evidence_for(witness: Witness, book: int) -> list[Evidence]:
     """Gather the facts behind a book's score, those of the largest part first, three at most.
 
-    `place` is the student's row in `scores`. There is always one: how often the book was borrowed,
-    if nothing else speaks for it.
+    There is always one: how often the book was borrowed, if nothing else speaks for it.
     """
-    parts = scores.parts(place, book)
+    parts = witness.scores.parts(witness.place, book)
     found: list[Evidence] = []
     for name in sorted(parts, key=lambda name: (-parts[name], name)):
         if parts[name] <= 0 or len(found) == MAX_REASONS:
             break
-        fact = _of_term(name, books, student, scores, place, book)
+        fact = GATHER[name](witness, book)
         if fact is not None:
             found.append(fact)
-    return found or [_of_popularity(books, book)]
+    return found or [_of_popularity(witness.books, book)]
 
 
 def source_of(parts: dict[str, float]) -> str:
@@ -167,9 +209,11 @@ def source_of(parts: dict[str, float]) -> str:
     return largest if largest is not None and sources[largest] > 0 else "popular"
 
 
-def strongest_loans(weights: BookWeights, history: History, book: int, count: int = 2) -> list[int]:
+def strongest_loans(witness: Witness, book: int, count: int = 2) -> list[int]:
     """Find the rows of a student's books that add most to a book's sum of EASE; positive ones."""
-    places, columns = np.nonzero(weights.books[history.books] == book)
+    weights, history = witness.books.weights, witness.student.history
+    assert weights is not None  # noqa: S101  # as above
+    places, columns = np.nonzero(witness.named == book)
     rows = history.books[places]
     amounts = weights.values[rows, columns] * history.weights[places]
     # What was disliked adds too, where its weight is negative; it is not why a book is shown.
@@ -178,54 +222,62 @@ def strongest_loans(weights: BookWeights, history: History, book: int, count: in
     return [int(rows[place]) for place in best if amounts[place] > 0]
 
 
-def _of_term(
-    name: str, books: BookArrays, student: Student, scores: Scores, place: int, book: int
-) -> Evidence | None:
-    gather: dict[str, Callable[[], Evidence | None]] = {
-        "readers": lambda: _because_read(books, student, book),
-        "content": lambda: _like_read(books, student, book),
-        "neighbors": lambda: _neighbors_read(student, book),
-        "trending": lambda: Trending(in_grade=student.grade_row not in (-1, EVERYONE)),
-        "level": lambda: _matches_level(student, float(scores.terms["level"][place, book])),
-        "rating": lambda: _well_rated(float(scores.terms["rating"][place, book])),
-        "staff_pick": StaffPick,
-        "series": lambda: NextVolume(_id(books.catalog, scores.volumes[place][book])),
-    }
-    return gather[name]()
+def _because_read(witness: Witness, book: int) -> Evidence | None:
+    loans = strongest_loans(witness, book)
+    return BecauseRead(tuple(_id(witness.books.catalog, row) for row in loans)) if loans else None
 
 
-def _because_read(books: BookArrays, student: Student, book: int) -> Evidence | None:
-    assert books.weights is not None  # noqa: S101 (a part of `readers` comes from nowhere else)
-    loans = strongest_loans(books.weights, student.history, book)
-    return BecauseRead(tuple(_id(books.catalog, row) for row in loans)) if loans else None
-
-
-def _like_read(books: BookArrays, student: Student, book: int) -> Evidence | None:
-    assert books.vectors is not None  # noqa: S101 (as above)
-    liked = student.history.liked
-    amounts = liked.weights * (books.vectors[liked.books] @ books.vectors[book])
+def _like_read(witness: Witness, book: int) -> Evidence | None:
+    (liked, weighted), catalog = witness.liked, witness.books.catalog
+    assert witness.books.vectors is not None  # noqa: S101  # as above
+    amounts = weighted @ witness.books.vectors[book]
     if not len(amounts) or amounts.max() <= 0:
         return FitsProfile()
     nearest = int(liked.books[np.argmax(amounts)])
-    both = books.catalog.genres[nearest] & books.catalog.genres[book]
-    genres = tuple(books.catalog.genre_names[place] for place in np.flatnonzero(both))
-    return LikeRead(_id(books.catalog, nearest), genres)
+    both = catalog.genres[nearest] & catalog.genres[book]
+    genres = tuple(catalog.genre_names[place] for place in np.flatnonzero(both))
+    return LikeRead(_id(catalog, nearest), genres)
 
 
-def _neighbors_read(student: Student, book: int) -> Evidence | None:
-    histories = (each.history for each in student.neighbors)
-    count = sum(bool(each.weights[each.books == book].max(initial=0) > 0) for each in histories)
+def _neighbors_read(witness: Witness, book: int) -> Evidence | None:
+    count = int(np.count_nonzero(witness.borrowed == book))
     return NeighborsRead(count) if count else None
 
 
-def _matches_level(student: Student, fit: float) -> Evidence | None:
-    if student.level is None or fit < WORTH_NAMING:
-        return None
-    return MatchesLevel(student.level)
+def _trending(witness: Witness, _book: int) -> Evidence:
+    return Trending(in_grade=witness.student.grade_row not in (-1, EVERYONE))
 
 
-def _well_rated(rating: float) -> Evidence | None:
+def _matches_level(witness: Witness, book: int) -> Evidence | None:
+    level, fit = witness.student.level, float(witness.scores.terms["level"][witness.place, book])
+    return None if level is None or fit < WORTH_NAMING else MatchesLevel(level)
+
+
+def _well_rated(witness: Witness, book: int) -> Evidence | None:
+    rating = float(witness.scores.terms["rating"][witness.place, book])
     return WellRated(1 + 4 * rating) if rating >= WORTH_NAMING else None
+
+
+def _picked(_witness: Witness, _book: int) -> Evidence:
+    return StaffPick()
+
+
+def _next_volume(witness: Witness, book: int) -> Evidence:
+    before = witness.scores.volumes[witness.place][book]
+    return NextVolume(_id(witness.books.catalog, before))
+
+
+# What speaks for a book where a term does.
+GATHER: Mapping[str, Callable[[Witness, int], Evidence | None]] = {
+    "readers": _because_read,
+    "content": _like_read,
+    "neighbors": _neighbors_read,
+    "trending": _trending,
+    "level": _matches_level,
+    "rating": _well_rated,
+    "staff_pick": _picked,
+    "series": _next_volume,
+}
 
 
 def _of_popularity(books: BookArrays, book: int) -> Evidence:

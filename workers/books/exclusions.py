@@ -65,8 +65,8 @@ class BookFilter:
     """What an answer may consist of; what is None is not looked at.
 
     `levels` in grades, both ends included; `levels_asked` says that the request named them: then a
-    book whose level is unknown does not fit. Any of `genres` is enough. `available` leaves out
-    books whose copies are known to be fewer than `copies`.
+    book whose level is unknown does not fit. Any of `genres` is enough, and `pt` takes `pt-br`.
+    `available` leaves out books whose copies are known to be fewer than `copies`.
     """
 
     levels: tuple[float, float] | None = None
@@ -155,10 +155,13 @@ def within(levels: Floats, window: tuple[float, float], *, unknown: bool) -> Fla
 
 
 def _in_language(catalog: Catalog, language: str) -> Flags:
-    name = fold(language)
-    if name not in catalog.language_names:
-        return np.zeros(len(catalog), np.bool_)
-    return np.asarray(catalog.language == catalog.language_names.index(name))
+    tag = fold(language)
+    codes = [
+        code
+        for code, name in enumerate(catalog.language_names)
+        if name == tag or name.startswith(f"{tag}-")
+    ]
+    return np.isin(catalog.language, codes)
 
 
 def _of_genres(catalog: Catalog, genres: Iterable[str]) -> Flags:

@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.books.answers import read_shown
 from workers.books.arrays import Scoring
-from workers.books.evidence import evidence_for
+from workers.books.evidence import Witness, evidence_for
 from workers.books.exclusions import Rule
 from workers.books.rank import rank_books
 from workers.books.reasons import Reason, book_ids_in, say
@@ -22,7 +22,8 @@ class Explanation:
     """Where a book stands for a student.
 
     `rule` names what keeps it out, None when nothing does; `rank` is its place among all books that
-    may be shown, from 1; `listed` whether a list of ten has it. Parts sum to the score.
+    may be shown, from 1; `listed` whether a list as long as the request's has it. Parts sum
+    to the score.
     """
 
     student_id: str
@@ -36,13 +37,12 @@ class Explanation:
     reasons: Sequence[Reason]
 
 
-def explain(scoring: Scoring, student_id: str, book_id: str) -> Explanation:
-    """Explain a book for a student, in the situation of this moment.
+def explain(scoring: Scoring, wanted: Wanted, book_id: str) -> Explanation:
+    """Explain a book for the student of a request, in the situation of this moment.
 
     Raises:
         UnknownKeyError: the student or the book is not known.
     """
-    wanted = Wanted(student_ids=(student_id,))
     with connection() as conn:
         situation = read_situation(conn, scoring, wanted)
         row = situation.books.catalog.rows.get(book_id)
@@ -57,7 +57,8 @@ def explain(scoring: Scoring, student_id: str, book_id: str) -> Explanation:
             situation.weights,
             today=situation.today,
         )
-        facts = evidence_for(situation.books, situation.students[0], ranked.scores, 0, row)
+        witness = Witness(situation.books, situation.students[0], ranked.scores, 0)
+        facts = evidence_for(witness, row)
         named = [other for fact in facts for other in book_ids_in(fact)]
         titles = {each.book_id: each.title for each in read_shown(conn, named).values()}
     rule = ranked.exclusions.rule_of(row) or ranked.selection.capped.get(row)
@@ -66,7 +67,7 @@ def explain(scoring: Scoring, student_id: str, book_id: str) -> Explanation:
     allowed = ranked.exclusions.allowed
     parts = ranked.parts(row)
     return Explanation(
-        student_id=student_id,
+        student_id=wanted.student_ids[0],
         book_id=book_id,
         rule=rule,
         rank=int(np.count_nonzero(ranked.order[allowed] > ranked.order[row])) + 1

@@ -70,6 +70,42 @@ def grade_loans(
     return History(rows[first], weights)
 
 
+def grade_groups(
+    books: Ints, groups: Ints, ratings: Floats, count: int, *, half_life: float = HALF_LIFE_LOANS
+) -> list[History]:
+    """Weigh the loans of `count` students at once, as `grade_loans` does for each.
+
+    `groups` names the student of each loan by place, ascending; of one student the newest loan
+    comes first.
+
+    >>> graded = grade_groups(
+    ...     np.array([7, 8, 7, 9]),
+    ...     np.array([0, 0, 0, 1]),
+    ...     np.full(4, np.nan, np.float32),
+    ...     2,
+    ...     half_life=1,
+    ... )
+    >>> [(each.books.tolist(), each.weights.tolist()) for each in graded]
+    [([7, 8], [1.0, 0.5]), ([9], [1.0])]
+    """
+    there = books >= 0
+    books, groups, ratings = books[there], groups[there], ratings[there]
+    # A number of its own for each pair of student and book.
+    pairs = groups.astype(np.int64) * (int(books.max(initial=0)) + 1) + books
+    _, first = np.unique(pairs, return_index=True)
+    first.sort()
+    starts = np.searchsorted(groups[first], np.arange(count + 1))
+    ranks = np.arange(len(first)) - starts[groups[first]]
+    weights = (0.5 ** (ranks / half_life)).astype(np.float32)
+    disliked = _newest_ratings(pairs, ratings, pairs[first]) <= DISLIKED_RATING
+    weights[disliked] *= -1
+    rows = books[first].astype(np.int32)
+    return [
+        History(rows[start:stop], weights[start:stop])
+        for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    ]
+
+
 def decay(loans: int, half_life: float = HALF_LIFE_LOANS) -> Floats:
     """Weigh `loans` loans by rank, newest first: `0.5 ** (rank / half_life)`, float32.
 
@@ -79,7 +115,9 @@ def decay(loans: int, half_life: float = HALF_LIFE_LOANS) -> Floats:
     return (0.5 ** (np.arange(loans) / half_life)).astype(np.float32)
 
 
-def _newest_ratings(rows: Ints, ratings: Floats, wanted: Ints) -> Floats:
+def _newest_ratings(
+    rows: npt.NDArray[np.integer], ratings: Floats, wanted: npt.NDArray[np.integer]
+) -> Floats:
     """Find the first rating that is not NaN of each wanted book; NaN for a book without any."""
     known = ~np.isnan(ratings)
     rated, place = np.unique(rows[known], return_index=True)

@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from workers.books.answers import ShownBook
-from workers.books.evidence import Evidence, NewArrival, ReadersOf, evidence_for, source_of
+from workers.books.evidence import (
+    MAX_REASONS,
+    Evidence,
+    MeetsQuery,
+    NewArrival,
+    ReadersOf,
+    Witness,
+    evidence_for,
+    source_of,
+)
+from workers.books.factors import factors_of
 from workers.books.rank import Ranked
 from workers.books.reasons import book_ids_in, say
 from workers.books.score import BookArrays, Student
@@ -15,13 +25,18 @@ def gather_evidence(
 ) -> dict[int, list[Evidence]]:
     """Gather what speaks for each chosen book, by its row."""
     found: dict[int, list[Evidence]] = {}
+    witnesses: dict[int, Witness] = {}
     for row in ranked.selection.books:
         place = ranked.best_member(row)
-        facts = evidence_for(books, students[place], ranked.scores, place, row)
+        if place not in witnesses:
+            witnesses[place] = Witness(books, students[place], ranked.scores, place)
+        facts = evidence_for(witnesses[place], row)
         if row in ranked.selection.arrivals:
             facts = [NewArrival(), *facts]
         if wanted.book_id is not None:
             facts = [ReadersOf(wanted.book_id)] if ranked.parts(row)["readers"] > 0 else facts
+        if ranked.hits is not None and ranked.hits.relevance[row] > 0:
+            facts = [MeetsQuery(bool(ranked.hits.in_words[row])), *facts][:MAX_REASONS]
         found[row] = facts
     return found
 
@@ -60,6 +75,7 @@ def make_items(
                 cover_url=book.cover_url,
                 score=sum(parts.values()),
                 parts=parts,
+                factors=factors_of(parts),
                 reasons=reasons,
                 reason=reasons[0].text,
                 source="arrival" if row in ranked.selection.arrivals else source_of(parts),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from workers.books.answers import ShownBook, read_shown
 from workers.books.arrays import Scoring
-from workers.books.evidence import Evidence, evidence_for
+from workers.books.evidence import Evidence, Witness, evidence_for
 from workers.books.rank import rank_books
 from workers.books.reasons import Reason, book_ids_in, say
 from workers.books.score import ranking
@@ -59,10 +59,9 @@ def _next_books(
         for place, student_id in enumerate(student_ids):
             allowed = ranked.members[place].allowed
             rows = select_books(orders[place], allowed, catalog, books.vectors, limit=limit).books
-            student = situation.students[place]
+            witness = Witness(books, situation.students[place], ranked.scores, place)
             chosen[student_id] = [
-                (catalog.book_ids[row], evidence_for(books, student, ranked.scores, place, row))
-                for row in rows
+                (catalog.book_ids[row], evidence_for(witness, row)) for row in rows
             ]
         every = [pair for pairs in chosen.values() for pair in pairs]
         named = {book_id for _, facts in every for fact in facts for book_id in book_ids_in(fact)}

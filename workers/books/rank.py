@@ -1,6 +1,6 @@
 """From arrays and facts to a list: exclusions, scores, choice, wider and wider until it is full."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from workers.books.exclusions import (
     exclude,
 )
 from workers.books.groups import Group, blend_group, group_parts
+from workers.books.query_hits import QueryHits
 from workers.books.score import BookArrays, Scores, Student, TermWeights, ranking, score_books
 from workers.books.select_books import Selection, fit_of_arrivals, select_books
 from workers.books.wanted import Wanted
@@ -34,7 +35,7 @@ class Ranked:
     """A list and how it came about.
 
     `exclusions` are the student's own, or the group's; `order` (n,) is what books were sorted by;
-    `hits` (n,) in [0, 1] is how well a query was met, None without one.
+    `hits` say how well a query was met, None without one.
     """
 
     scores: Scores
@@ -44,7 +45,7 @@ class Ranked:
     order: Floats
     selection: Selection
     given_up: tuple[Degraded, ...]
-    hits: Floats | None = None
+    hits: QueryHits | None = None
 
     def parts(self, book: int) -> dict[str, float]:
         """Split a book's score into what each term added; the score shown is their sum."""
@@ -55,7 +56,7 @@ class Ranked:
         )
         if self.hits is None:
             return parts
-        return {**parts, "query": QUERY_WEIGHT * float(self.hits[book])}
+        return {**parts, "query": QUERY_WEIGHT * float(self.hits.relevance[book])}
 
     def suits(self, book: int) -> list[int]:
         """Name the members, by place, whom a book suits."""
@@ -77,25 +78,41 @@ def rank_books(
     weights: TermWeights,
     *,
     today: int,
-    hits: Floats | None = None,
+    hits: QueryHits | None = None,
 ) -> Ranked:
     """Rank all books for some students and choose a list, giving up what may be given up.
 
     `known` says of each student what must not come; `today` is in days since 1970.
     """
     wish = _first_wish(students, wanted)
+    members = _exclude(books, students, known, wish)
+    # What may never be shown is the same in each try, and so are the scores.
+    scores = score_books(books, students, np.stack([member.unread for member in members]), weights)
+    library = _Library(books, scores, wanted, _arrivals(books, scores, wanted, today), hits)
     given_up: tuple[Degraded, ...] = ()
     while True:
-        ranked = _try(books, students, known, wanted, weights, wish, today=today, hits=hits)
+        ranked = _choose(library, members, wish)
         found = len(ranked.selection.books)
         wider = widen(wish, frozenset(given_up), found, wanted.limit)
         if wider is None:
             break
         wish = wider.wish
         given_up = (*given_up, wider.gave_up)
+        members = _exclude(books, students, known, wish)
     # What was given up in vain is not said: the answer is the same without it.
     too_few = (Degraded.TOO_FEW,) if found < wanted.limit else ()
     return replace(ranked, given_up=(*given_up, *too_few))
+
+
+@dataclass(frozen=True)
+class _Library:
+    """What all tries choose from."""
+
+    books: BookArrays
+    scores: Scores
+    wanted: Wanted
+    arrival_fit: Floats | None
+    hits: QueryHits | None
 
 
 def _first_wish(students: Sequence[Student], wanted: Wanted) -> Wish:
@@ -112,21 +129,14 @@ def _first_wish(students: Sequence[Student], wanted: Wanted) -> Wish:
         ),
         DEFAULT_CAPS,
         shown_again=wanted.shown_again,
+        queried=wanted.query is not None,
     )
 
 
-def _try(
-    books: BookArrays,
-    students: Sequence[Student],
-    known: Sequence[Known],
-    wanted: Wanted,
-    weights: TermWeights,
-    wish: Wish,
-    *,
-    today: int,
-    hits: Floats | None,
-) -> Ranked:
-    members = [
+def _exclude(
+    books: BookArrays, students: Sequence[Student], known: Sequence[Known], wish: Wish
+) -> list[Exclusions]:
+    return [
         exclude(
             books.catalog,
             replace(own, shown=_NONE) if wish.shown_again else own,
@@ -134,25 +144,29 @@ def _try(
         )
         for student, own in zip(students, known, strict=True)
     ]
-    unread = np.stack([member.unread for member in members])
-    scores = score_books(books, students, unread, weights)
+
+
+def _choose(library: _Library, members: Sequence[Exclusions], wish: Wish) -> Ranked:
+    books, scores, wanted, hits = library.books, library.scores, library.wanted, library.hits
     order = ranking(scores, books.popularity)
     group = None
-    if len(students) > 1:
+    if len(members) > 1:
         group = blend_group(order, members)
         of_all, exclusions = group.ranking, group.exclusions
     else:
         of_all, exclusions = order[0], members[0]
     allowed = exclusions.allowed
     if hits is not None:
-        of_all, allowed = of_all + hits * np.float32(QUERY_WEIGHT), allowed & (hits > 0)
+        of_all = of_all + hits.relevance * np.float32(QUERY_WEIGHT)
+        if wish.queried:
+            allowed = allowed & (hits.relevance > 0)
     selection = select_books(
         of_all,
         allowed,
         books.catalog,
         books.vectors,
         limit=wanted.limit,
-        arrival_fit=_arrivals(books, scores, wanted, today),
+        arrival_fit=library.arrival_fit,
         diversity=wanted.diversity,
         caps=wish.caps,
     )
@@ -173,10 +187,13 @@ def _arrivals(books: BookArrays, scores: Scores, wanted: Wanted, today: int) -> 
     """Rate new arrivals by how they fit; none where a request asks for something particular."""
     if wanted.query is not None or wanted.book_id is not None:
         return None
-    means: Mapping[str, Floats] = {
-        name: values.mean(axis=0) for name, values in scores.terms.items()
-    }
-    return fit_of_arrivals(books.catalog, means.get("content"), means.get("level"), today)
+    content, level = (scores.terms.get(name) for name in ("content", "level"))
+    return fit_of_arrivals(
+        books.catalog,
+        None if content is None else content.mean(axis=0),
+        None if level is None else level.mean(axis=0),
+        today,
+    )
 
 
 _NONE: Ints = np.empty(0, np.int32)

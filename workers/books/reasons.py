@@ -73,6 +73,8 @@ def _sentence(fact: Evidence, titles: Mapping[str, str | None]) -> str:  # noqa:
             return "Nobody has borrowed it yet: be the first."
         case evidence.ReadersOf(book_id):
             return f"Readers of {_titles([book_id], titles) or 'that book'} also borrowed it."
+        case evidence.MeetsQuery(in_words):
+            return "Has words that you asked for." if in_words else "Close to what you asked for."
 
 
 def _titles(book_ids: Sequence[str], titles: Mapping[str, str | None]) -> str:

@@ -5,24 +5,20 @@ Nothing is cached: a loan or a verdict counts in the very next answer.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.errors import ForeignKeyViolation
-from pydantic_core import to_jsonable_python
+from pydantic import TypeAdapter
 
 from workers.books.answers import ShownBook, read_pages, read_shown, store_answer
 from workers.books.arrays import Scoring
-from workers.books.catalog import days_since_1970
 from workers.books.evidence import Evidence
-from workers.books.exclusions import Known
 from workers.books.items import gather_evidence, ids_in, make_items
+from workers.books.query_vector import embed_query
 from workers.books.rank import Ranked, rank_books
-from workers.books.score import Student
-from workers.books.situation import Situation, read_situation
-from workers.books.term_weights import default_weights
+from workers.books.situation import Situation, read_situation, situation_without_postgres
 from workers.books.wanted import Answer, Wanted
 from workers.books.widening import Degraded
 from workers.books.wording import Wording, ask_for_words, find_words, with_words
@@ -32,21 +28,21 @@ from workers.core.stores import connection
 # How often a list is chosen again because a book of it is gone, or out, by the time it is shown.
 MAX_LOOKS = 5
 
+ANSWER = TypeAdapter(Answer)
 
-def recommend(scoring: Scoring, wanted: Wanted, hits: Mapping[str, float] | None = None) -> Answer:
+
+def recommend(scoring: Scoring, wanted: Wanted) -> Answer:
     """Answer a request, and keep the answer.
-
-    Args:
-        hits: how well books meet the request's query, by id, in (0, 1]; None without a query.
 
     Raises:
         UnknownKeyError: a student, the book, or the answer before this page is not known.
         psycopg.OperationalError: Postgres does not answer.
     """
+    asked = None if wanted.query is None else embed_query(wanted.query)
     with connection() as conn:
         earlier = [] if wanted.earlier is None else read_pages(conn, wanted.earlier)
         wanted = replace(wanted, exclude_ids=(*wanted.exclude_ids, *earlier))
-        situation = read_situation(conn, scoring, wanted, hits)
+        situation = read_situation(conn, scoring, wanted, asked)
         ranked, evidence, shown = _look(conn, situation, wanted)
         answer = _answer(situation, wanted, ranked, evidence, shown)
         words = None if wanted.is_group else _find_words(conn, situation, evidence, shown)
@@ -61,25 +57,19 @@ def recommend(scoring: Scoring, wanted: Wanted, hits: Mapping[str, float] | None
 
 
 def recommend_without_postgres(scoring: Scoring, wanted: Wanted) -> Answer | None:
-    """Answer from what this process holds while Postgres is down; None if it holds nothing.
+    """Answer from what this process holds while Postgres is down.
 
-    Of the student nothing is known then, not even what was read or hidden: the answer is what many
-    borrow, `degraded` says so, and it is not kept.
+    A student gets what many borrow, `degraded` says so, and the answer is not kept. None if this
+    process holds nothing, and for a next page: what the pages before it showed is not known.
+
+    Raises:
+        UnknownKeyError: the book is not known.
     """
     arrays = scoring.known()
-    if arrays is None:
+    if arrays is None or wanted.earlier is not None:
         return None
-    situation = Situation(
-        books=arrays.books,
-        model_id=arrays.model_id,
-        students=[Student()],
-        known=[Known(excluded=arrays.catalog.rows_of(wanted.exclude_ids))],
-        weights=default_weights(),
-        weights_version=0,
-        today=days_since_1970(datetime.now(UTC).date()),
-        missing=(Degraded.NO_DATABASE,),
-    )
-    ranked = _rank(situation, wanted)
+    situation = situation_without_postgres(arrays, wanted)
+    ranked = _rank(situation, replace(wanted, query=None))
     evidence = gather_evidence(arrays.books, situation.students, ranked, wanted)
     shown = {
         book_id: ShownBook(book_id, *arrays.titles[book_id])
@@ -207,7 +197,7 @@ def _store(
             book_ids=[item.book_id for item in answer.items],
             earlier_ids=earlier,
             degraded=answer.degraded,
-            answer=to_jsonable_python(answer),
+            answer=ANSWER.dump_json(answer).decode(),
         )
     except ForeignKeyViolation:
         kept = False

@@ -50,10 +50,14 @@ class RequestState:
         return days_since_1970(self.today)
 
 
-def read_state(conn: psycopg.Connection) -> RequestState:
-    """Read the state of this moment."""
-    with conn.cursor(row_factory=class_row(RequestState)) as cursor:
-        state = cursor.execute(READ_STATE).fetchone()
+def ask_for_state(conn: psycopg.Connection) -> psycopg.Cursor[RequestState]:
+    """Send the question for the state of this moment; a pipeline may ask more at once."""
+    return conn.cursor(row_factory=class_row(RequestState)).execute(READ_STATE)
+
+
+def state_of(cursor: psycopg.Cursor[RequestState]) -> RequestState:
+    """Take the state that was asked for."""
+    state = cursor.fetchone()
     assert state is not None  # noqa: S101  # one row, whatever the tables hold
     return state
 

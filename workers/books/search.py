@@ -81,7 +81,13 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Words:
+class WordsHeld:
+    """A book that holds `words` of a query, `share` of what all of them weigh.
+
+    `named` says how much of the query is its title or its author's name: a place in
+    `fusion.NAMED_WEIGHTS`.
+    """
+
     book_id: str
     words: Sequence[str]
     share: float
@@ -96,7 +102,7 @@ def search_books(text: str, fitting: BookFilter, limit: int, skip: int = 0) -> F
     asked = embed_query(text)
     with transaction() as conn:
         # First, because what the other sets for its search holds until the end.
-        held = _find_by_words(conn, text, fitting)
+        held = find_by_words(conn, text, fitting, POOL)
         near = find_nearest(conn, asked.vector, fitting, POOL) if asked.vector is not None else []
         likeness = {book.book_id: book.likeness for book in near}
         words = {each.book_id: each.words for each in held}
@@ -120,14 +126,17 @@ def show_books(conn: psycopg.Connection, book_ids: Sequence[str]) -> dict[str, S
     return {row.book_id: row for row in rows}
 
 
-def _find_by_words(conn: psycopg.Connection, text: str, fitting: BookFilter) -> list[_Words]:
+def find_by_words(
+    conn: psycopg.Connection, text: str, fitting: BookFilter, most: int
+) -> list[WordsHeld]:
+    """Find the `most` books that hold most of a query's words, by what each word weighs."""
     parameters = {
         **fitting.parameters(),
         "q": text,
-        "most": POOL,
+        "most": most,
         "most_books": MAX_BOOKS_OF_A_WORD,
         "most_words": MAX_WORDS,
         "least_share": LEAST_SHARE,
     }
-    with conn.cursor(row_factory=class_row(_Words)) as cursor:
+    with conn.cursor(row_factory=class_row(WordsHeld)) as cursor:
         return cursor.execute(FIND_BY_WORDS, parameters, prepare=True).fetchall()

@@ -1,29 +1,31 @@
 """Everything that a list of recommendations follows from, read as of one moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import psycopg
 
 from workers.books.arrays import Scoring, ScoringArrays
+from workers.books.catalog import days_since_1970
 from workers.books.exclusions import Known
 from workers.books.history import History
-from workers.books.request_state import pick_flags, read_state
+from workers.books.query_hits import QueryHits, find_hits
+from workers.books.query_vector import QueryVector
+from workers.books.request_state import ask_for_state, pick_flags, state_of
 from workers.books.score import BookArrays, Student, TermWeights
 from workers.books.student_facts import (
     StudentFacts,
+    ask_for_facts,
     known_of,
-    read_facts,
     read_profile_vectors,
     student_of,
 )
+from workers.books.term_weights import default_weights
 from workers.books.wanted import Wanted
 from workers.books.widening import Degraded, what_is_missing
 from workers.core.errors import UnknownKeyError
-
-Floats = npt.NDArray[np.float32]
 
 # Without a student only these terms know anything of a book; in the proportion of the default.
 OF_A_BOOK = TermWeights(
@@ -35,8 +37,7 @@ OF_A_BOOK = TermWeights(
 class Situation:
     """Arrays, students, what must not come, weights and day; `gone` are ids deleted meanwhile.
 
-    `hits` (n,) in [0, 1] say how well books meet a query; `missing` names what had to be done
-    without.
+    `hits` say how well books meet a query; `missing` names what had to be done without.
     """
 
     books: BookArrays
@@ -47,7 +48,7 @@ class Situation:
     weights_version: int
     today: int
     facts: Sequence[StudentFacts] = ()
-    hits: Floats | None = None
+    hits: QueryHits | None = None
     missing: tuple[Degraded, ...] = ()
     gone: frozenset[str] = frozenset()
 
@@ -56,23 +57,29 @@ def read_situation(
     conn: psycopg.Connection,
     scoring: Scoring,
     wanted: Wanted,
-    hits: Mapping[str, float] | None = None,
+    asked: QueryVector | None = None,
 ) -> Situation:
     """Read the situation that a request is answered in.
+
+    Args:
+        asked: the vector of the request's query, which is not asked for with a connection held;
+            None when books are not to be searched.
 
     Raises:
         UnknownKeyError: a student or the book is not known.
     """
-    state = read_state(conn)
+    with conn.pipeline():
+        asked_state = ask_for_state(conn)
+        asked_facts = ask_for_facts(conn, wanted.student_ids)
+    state = state_of(asked_state)
     arrays = scoring.current(state.model_id)
-    facts: list[StudentFacts] = []
+    facts = _known(asked_facts.fetchall(), wanted)
     if wanted.book_id is not None:
         students = [_of_book(arrays, wanted.book_id)]
         excluded = arrays.catalog.rows_of(wanted.exclude_ids)
         hidden = arrays.catalog.rows_of(state.hidden_ids or ())
         known = [Known(hidden=hidden, seen=students[0].read, excluded=excluded)]
     else:
-        facts = _facts(conn, wanted)
         students = _students(conn, arrays, facts, state.half_life_loans)
         known = [
             known_of(
@@ -94,13 +101,35 @@ def read_situation(
         weights_version=state.weights_version or 0,
         today=state.day,
         facts=facts,
-        hits=None if hits is None else _lay_out(hits, arrays),
-        missing=_missing(books, students, wanted),
+        hits=None if asked is None else find_hits(conn, arrays.catalog, wanted, asked),
+        missing=_missing(books, students, wanted, asked),
     )
 
 
-def _facts(conn: psycopg.Connection, wanted: Wanted) -> list[StudentFacts]:
-    facts = read_facts(conn, wanted.student_ids)
+def situation_without_postgres(arrays: ScoringArrays, wanted: Wanted) -> Situation:
+    """Make a situation of what this process holds.
+
+    Of a student nothing is known then, not even what was read or hidden.
+
+    Raises:
+        UnknownKeyError: the book is not known.
+    """
+    excluded = arrays.catalog.rows_of(wanted.exclude_ids)
+    student = Student() if wanted.book_id is None else _of_book(arrays, wanted.book_id)
+    unmet = () if wanted.query is None else (Degraded.QUERY_UNMET,)
+    return Situation(
+        books=arrays.books,
+        model_id=arrays.model_id,
+        students=[student],
+        known=[Known(seen=student.read, excluded=excluded)],
+        weights=default_weights() if wanted.book_id is None else OF_A_BOOK,
+        weights_version=0,
+        today=days_since_1970(datetime.now(UTC).date()),
+        missing=(Degraded.NO_DATABASE, *unmet),
+    )
+
+
+def _known(facts: list[StudentFacts], wanted: Wanted) -> list[StudentFacts]:
     known = {each.student_id for each in facts}
     unknown = [student_id for student_id in wanted.student_ids if student_id not in known]
     if unknown:
@@ -143,21 +172,14 @@ def _of_book(arrays: ScoringArrays, book_id: str) -> Student:
     return Student(history=History(rows, np.ones(1, np.float32)), read=rows)
 
 
-def _lay_out(hits: Mapping[str, float], arrays: ScoringArrays) -> Floats:
-    found = np.zeros(len(arrays.catalog), np.float32)
-    for book_id, relevance in hits.items():
-        row = arrays.catalog.rows.get(book_id)
-        if row is not None:
-            found[row] = relevance
-    return found
-
-
 def _missing(
-    books: BookArrays, students: Sequence[Student], wanted: Wanted
+    books: BookArrays, students: Sequence[Student], wanted: Wanted, asked: QueryVector | None
 ) -> tuple[Degraded, ...]:
     """Name what a student's answer does without; of a group what all of its members lack."""
     lacking = [set(what_is_missing(books, student)) for student in students]
     common = set.intersection(*lacking) if lacking else set()
     if wanted.book_id is not None:
         common -= {Degraded.NO_NEIGHBORS}
+    if asked is not None and asked.vector is None:
+        common.add(Degraded.WORDS_ONLY)
     return tuple(each for each in Degraded if each in common)

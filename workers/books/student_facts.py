@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from workers.books.catalog import Catalog
 from workers.books.exclusions import Known
-from workers.books.history import History, grade_loans
+from workers.books.history import History, grade_groups, grade_loans
 from workers.books.score import Student
 from workers.books.terms import Neighbor
 from workers.books.trends import grade_row
@@ -85,17 +85,18 @@ class StudentFacts:
         return {book_id: age_s for book_id, given, age_s in rows if given == verdict}
 
 
-def read_facts(conn: psycopg.Connection, student_ids: Sequence[str]) -> list[StudentFacts]:
-    """Read the facts of students in the order asked for; those that are unknown are left out."""
-    with conn.cursor(row_factory=class_row(StudentFacts)) as cursor:
-        return cursor.execute(
-            READ_FACTS,
-            {
-                "student_ids": list(student_ids),
-                "neighbors": settings().max_neighbors,
-                "neighbor_loans": NEIGHBOR_LOANS,
-            },
-        ).fetchall()
+def ask_for_facts(
+    conn: psycopg.Connection, student_ids: Sequence[str]
+) -> psycopg.Cursor[StudentFacts]:
+    """Send the question for the facts of students, in this order; unknown ones are left out."""
+    return conn.cursor(row_factory=class_row(StudentFacts)).execute(
+        READ_FACTS,
+        {
+            "student_ids": list(student_ids),
+            "neighbors": settings().max_neighbors,
+            "neighbor_loans": NEIGHBOR_LOANS,
+        },
+    )
 
 
 def read_profile_vectors(
@@ -165,28 +166,23 @@ def _history(facts: StudentFacts, catalog: Catalog, half_life: float) -> History
 def _neighbors(facts: StudentFacts, catalog: Catalog, half_life: float) -> list[Neighbor]:
     if not facts.neighbor_ids:
         return []
-    rows = _rows(catalog, facts.neighbor_book_ids or ())
-    places = np.array(facts.neighbor_places, np.int32)
-    ratings = np.array(
-        [np.nan if rating is None else rating for rating in facts.neighbor_ratings or ()],
-        np.float32,
+    ratings = [np.nan if each is None else each for each in facts.neighbor_ratings or ()]
+    graded = grade_groups(
+        _rows(catalog, facts.neighbor_book_ids or ()),
+        _places_among_readers(facts.neighbor_places or ()),
+        np.array(ratings, np.float32),
+        len(facts.neighbor_ids),
+        half_life=half_life,
     )
-    found = []
-    whose, starts = np.unique(places, return_index=True)
-    stops = [*starts[1:].tolist(), len(places)]
-    for sim, start, stop in zip(facts.neighbor_sims or (), starts.tolist(), stops, strict=True):
-        # The newest come first; loans are graded by time, the newest last.
-        newest_first = np.arange(stop - start, 0, -1)
-        found.append(
-            Neighbor(
-                float(sim),
-                grade_loans(
-                    rows[start:stop], newest_first, ratings[start:stop], half_life=half_life
-                ),
-            )
-        )
-    assert len(whose) == len(facts.neighbor_ids)  # noqa: S101  # a neighbour is there for its loans
-    return found
+    return [
+        Neighbor(float(sim), history)
+        for sim, history in zip(facts.neighbor_sims or (), graded, strict=True)
+    ]
+
+
+def _places_among_readers(places: Sequence[int]) -> Ints:
+    """Number neighbours anew without those who have borrowed nothing: they are not named."""
+    return np.unique(np.array(places, np.int32), return_inverse=True)[1].astype(np.int32)
 
 
 def _rated_down(facts: StudentFacts) -> list[str]:

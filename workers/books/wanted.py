@@ -44,8 +44,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Item:
-    """A recommended book: `parts` sum to `score`, each with its reasons; `source` is the largest.
+    """A recommended book: `parts` sum to `score`, and so do `factors`, which are fewer.
 
+    `reasons` say why, `source` is the largest part.
     `level` in grades; `available` is None where copies are not known. In a group, `suited` counts
     the members that it suits and `read_by` names those who have borrowed it. `reason` is one
     sentence: that of the first of `reasons`, or what a chat model made of all of them, as
@@ -62,6 +63,7 @@ class Item:
     cover_url: str | None
     score: float
     parts: Mapping[str, float]
+    factors: Mapping[str, float]
     reasons: Sequence[Reason]
     source: str
     reason: str = ""

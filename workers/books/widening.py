@@ -1,9 +1,11 @@
 """Never a blank answer: what is given up, in which order, when too few books are left.
 
-Only what the house chose itself is given up. What a request asked for, what a student has read,
-hidden or disliked, and what is deleted stays out, whatever the answer looks like.
+Only what the house chose itself is given up, and that all books meet a query, of which those that
+do still lead. What a request's filter asked for, what a student has read, hidden or disliked, and
+what is deleted stays out, whatever the answer looks like.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -28,16 +30,22 @@ class Degraded(StrEnum):
     LEVELS_WIDER = "levels_wider"
     LEVELS_ANY = "levels_any"
     CAPS_LIFTED = "caps_lifted"
+    QUERY_UNMET = "query_unmet"
     TOO_FEW = "too_few"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the next try asks for: a filter, caps, and whether books shown lately may come again."""
+    """What the next try asks for.
+
+    A filter, caps, whether books shown lately may come again, and whether only what meets the
+    request's query may come.
+    """
 
     filter: BookFilter
     caps: Caps = DEFAULT_CAPS
     shown_again: bool = False
+    queried: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,23 +60,26 @@ def widen(wish: Wish, given_up: frozenset[Degraded], found: int, limit: int) -> 
     """Decide what to give up after a try that found `found` of `limit` books.
 
     None when there are enough, and when there is nothing left to give up. First books shown lately
-    come again, then the levels grow by a grade at each end, then any level fits, and last one
-    author or series may fill the list.
+    come again, then the levels grow by a grade at each end, then any level fits, then one author or
+    series may fill the list, and last comes what does not meet the query.
     """
-    if found >= limit:
-        return None
+    return None if found >= limit else next(_steps(wish, given_up), None)
+
+
+def _steps(wish: Wish, given_up: frozenset[Degraded]) -> Iterator[Wider]:
     if Degraded.SHOWN_AGAIN not in given_up and not wish.shown_again:
-        return Wider(replace(wish, shown_again=True), Degraded.SHOWN_AGAIN)
+        yield Wider(replace(wish, shown_again=True), Degraded.SHOWN_AGAIN)
     levels = wish.filter.levels
     if levels is not None and not wish.filter.levels_asked:
         if Degraded.LEVELS_WIDER not in given_up:
             wider = replace(wish.filter, levels=(levels[0] - WIDER, levels[1] + WIDER))
-            return Wider(replace(wish, filter=wider), Degraded.LEVELS_WIDER)
+            yield Wider(replace(wish, filter=wider), Degraded.LEVELS_WIDER)
         any_level = replace(wish.filter, levels=None)
-        return Wider(replace(wish, filter=any_level), Degraded.LEVELS_ANY)
+        yield Wider(replace(wish, filter=any_level), Degraded.LEVELS_ANY)
     if wish.caps != Caps(None, None):
-        return Wider(replace(wish, caps=Caps(None, None)), Degraded.CAPS_LIFTED)
-    return None
+        yield Wider(replace(wish, caps=Caps(None, None)), Degraded.CAPS_LIFTED)
+    if wish.queried:
+        yield Wider(replace(wish, queried=False), Degraded.QUERY_UNMET)
 
 
 def what_is_missing(books: BookArrays, student: Student) -> list[Degraded]:
