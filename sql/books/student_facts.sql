@@ -1,14 +1,14 @@
 -- name: read_facts
 -- What recommending needs of each of these students, as of one moment: so a loan counts in the very
--- next answer. Loans the oldest first, neighbours' loans the newest first and a few of each.
+-- next answer. Loans the oldest first; of neighbours the version of their facts, which any change
+-- raises.
 SELECT s.student_id, s.grade_level,
     (p.profile -> 'reading_level' ->> 'value')::float8 AS level,
     (p.profile -> 'reading_level' ->> 'slope_per_30_days')::float8 AS slope,
     loans.book_ids AS loan_ids, loans.days AS loan_days, loans.ratings AS loan_ratings,
     verdicts.book_ids AS verdict_ids, verdicts.verdicts, verdicts.ages_s AS verdict_ages_s,
     near.ids AS neighbor_ids, near.sims AS neighbor_sims,
-    near.book_ids AS neighbor_book_ids, near.places AS neighbor_places,
-    near.ratings AS neighbor_ratings,
+    near.versions AS neighbor_versions,
     e.wanted = e.done AND n.wanted = n.done AS fresh,
     coalesce(e.last_event, n.last_event) AS last_event
 FROM students s
@@ -33,25 +33,14 @@ CROSS JOIN LATERAL (
     ) v
 ) verdicts
 CROSS JOIN LATERAL (
-    SELECT array_agg(x.b ORDER BY x.sim DESC, x.b) FILTER (WHERE x.nth = 1) AS ids,
-        array_agg(x.sim ORDER BY x.sim DESC, x.b) FILTER (WHERE x.nth = 1) AS sims,
-        array_agg(x.book_id ORDER BY x.sim DESC, x.b, x.nth) AS book_ids,
-        array_agg(x.place ORDER BY x.sim DESC, x.b, x.nth) AS places,
-        array_agg(x.rating ORDER BY x.sim DESC, x.b, x.nth) AS ratings
+    SELECT array_agg(best.b ORDER BY best.sim DESC, best.b) AS ids,
+        array_agg(best.sim ORDER BY best.sim DESC, best.b) AS sims,
+        array_agg(concat_ws(' ', f.wanted, f.last_event) ORDER BY best.sim DESC, best.b) AS versions
     FROM (
-        SELECT best.b, best.sim, best.place, borrowed.book_id, borrowed.rating, borrowed.nth
-        FROM (
-            SELECT b, sim, (row_number() OVER (ORDER BY sim DESC, b))::int - 1 AS place
-            FROM student_similarity WHERE a = s.student_id
-            ORDER BY sim DESC, b LIMIT %(neighbors)s
-        ) best
-        CROSS JOIN LATERAL (
-            SELECT c.book_id, c.student_rating::int AS rating,
-                row_number() OVER (ORDER BY c.checkout_date DESC, c.book_id) AS nth
-            FROM checkouts c WHERE c.student_id = best.b
-            ORDER BY c.checkout_date DESC, c.book_id LIMIT %(neighbor_loans)s
-        ) borrowed
-    ) x
+        SELECT b, sim FROM student_similarity WHERE a = s.student_id
+        ORDER BY sim DESC, b LIMIT %(neighbors)s
+    ) best
+    LEFT JOIN freshness f ON f.kind = 'student_embedding' AND f.key = best.b
 ) near
 WHERE s.student_id = ANY(%(student_ids)s::text[])
 ORDER BY array_position(%(student_ids)s::text[], s.student_id);

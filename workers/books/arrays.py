@@ -21,6 +21,7 @@ from workers.books.book_weights import place_in_catalog
 from workers.books.catalog import Book, Catalog, build_catalog
 from workers.books.model_store import read_weights
 from workers.books.projection import SAMPLE, Projection, fit_projection
+from workers.books.reader_loans import ReaderLoans
 from workers.books.score import BookArrays
 from workers.books.terms import bayesian_rating
 from workers.books.trends import TREND_DAYS, grade_row, trending
@@ -93,6 +94,7 @@ class Scoring:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._catalog_at = 0.0
+        self._loans: ReaderLoans | None = None
 
     def current(self, model_id: int | None) -> ScoringArrays:
         """Give the arrays of this model; loads them when none or another one's are there.
@@ -111,6 +113,13 @@ class Scoring:
                 self._arrays = arrays
             self._follow()
         return arrays
+
+    def reader_loans(self, catalog: Catalog, half_life: float) -> ReaderLoans:
+        """Give the loans of neighbours that this process keeps, in the rows of this catalogue."""
+        loans = self._loans
+        if loans is None or not loans.fits(catalog, half_life):
+            loans = self._loans = ReaderLoans(catalog, half_life)
+        return loans
 
     def known(self) -> ScoringArrays | None:
         """Give what was loaded last, asking nobody."""

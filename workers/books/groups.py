@@ -15,6 +15,7 @@ from workers.books.score import TERMS, Scores
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int16]
+Flags = npt.NDArray[np.bool_]
 
 # A book that rules keep from more than this share of the members is kept from the group.
 VETO_SHARE = 0.5
@@ -25,11 +26,13 @@ class Group:
     """What a group of s members wants of n books.
 
     `ranking` (n,) is the members' average, in which a book is worth 0 to whom it is kept from.
-    `suited` (n,) counts the members who may have it. `members` are their own exclusions.
+    `allowed` (s, n) says who may have it, `suited` (n,) counts them. `members` are their own
+    exclusions.
     """
 
     ranking: Floats
     exclusions: Exclusions
+    allowed: Flags
     suited: Counts
     members: Sequence[Exclusions]
 
@@ -55,14 +58,17 @@ def blend_group(rankings: Floats, members: Sequence[Exclusions]) -> Group:
     of_vetoed = np.take(rules, vetoed, axis=1)
     by_rule = [(of_vetoed == rule).sum(axis=0, dtype=np.int16) for rule in range(len(RULES))]
     group[vetoed] = np.argmax(by_rule, axis=0)
-    return Group(average, Exclusions(group), suited, members)
+    return Group(average, Exclusions(group), allowed, suited, members)
 
 
 def group_parts(scores: Scores, group: Group, book: int) -> dict[str, float]:
     """Split a book's average score into what each term added, averaged over the members."""
-    parts = [
-        scores.parts(place, book)
-        for place, member in enumerate(group.members)
-        if member.rules[book] == ALLOWED
-    ]
-    return {name: sum(part[name] for part in parts) / len(group.members) for name in TERMS}
+    weights, suited = scores.weights, group.allowed[:, book]
+    return {
+        name: getattr(weights, name)
+        * float(scores.terms[name][suited, book].sum(dtype=np.float64))
+        / len(group.members)
+        if name in scores.terms
+        else 0.0
+        for name in TERMS
+    }

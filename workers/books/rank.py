@@ -58,16 +58,12 @@ class Ranked:
             return parts
         return {**parts, "query": QUERY_WEIGHT * float(self.hits.relevance[book])}
 
-    def suits(self, book: int) -> list[int]:
-        """Name the members, by place, whom a book suits."""
-        return [place for place, own in enumerate(self.members) if own.rule_of(book) is None]
-
     def best_member(self, book: int) -> int:
         """Find the member whose score for a book is the highest: reasons are taken from there."""
         if self.group is None:
             return 0
-        own = self.suits(book) or [0]
-        return max(own, key=lambda place: float(self.scores.totals[place, book]))
+        totals = np.where(self.group.allowed[:, book], self.scores.totals[:, book], -1)
+        return int(totals.argmax())
 
 
 def rank_books(

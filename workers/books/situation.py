@@ -13,6 +13,7 @@ from workers.books.exclusions import Known
 from workers.books.history import History
 from workers.books.query_hits import QueryHits, find_hits
 from workers.books.query_vector import QueryVector
+from workers.books.reader_loans import ReaderLoans
 from workers.books.request_state import ask_for_state, pick_flags, state_of
 from workers.books.score import BookArrays, Student, TermWeights
 from workers.books.student_facts import (
@@ -80,7 +81,8 @@ def read_situation(
         hidden = arrays.catalog.rows_of(state.hidden_ids or ())
         known = [Known(hidden=hidden, seen=students[0].read, excluded=excluded)]
     else:
-        students = _students(conn, arrays, facts, state.half_life_loans)
+        loans = scoring.reader_loans(arrays.catalog, state.half_life_loans)
+        students = _students(conn, arrays, facts, state.half_life_loans, loans)
         known = [
             known_of(
                 each,
@@ -142,9 +144,14 @@ def _students(
     arrays: ScoringArrays,
     facts: Sequence[StudentFacts],
     half_life: float,
+    loans: ReaderLoans,
 ) -> list[Student]:
     """Lay the facts out; a profile's vector stands in where no loan has one."""
-    students = [student_of(each, arrays.catalog, half_life) for each in facts]
+    versions: dict[str, str] = {}
+    for each in facts:
+        versions |= zip(each.neighbor_ids or (), each.neighbor_versions or (), strict=True)
+    histories = loans.find(conn, versions)
+    students = [student_of(each, arrays.catalog, half_life, histories) for each in facts]
     projection = arrays.vectors.projection
     matrix = arrays.books.vectors
     if projection is None or matrix is None:

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from workers.books.catalog import Catalog
 from workers.books.exclusions import Known
-from workers.books.history import History, grade_groups, grade_loans
+from workers.books.history import History, grade_loans
 from workers.books.score import Student
 from workers.books.terms import Neighbor
 from workers.books.trends import grade_row
@@ -21,8 +21,6 @@ from workers.core.settings import settings
 READ_FACTS = query("books/student_facts.read_facts")
 READ_PROFILE_VECTORS = query("books/student_facts.read_profile_vectors")
 
-# The newest loans of a neighbour: with a half-life of 10 the next one weighs an eighth.
-NEIGHBOR_LOANS = 30
 # A book that was shown comes again after a day.
 SHOWN_S = 86_400.0
 # What a verdict of dislike counts as.
@@ -36,7 +34,7 @@ Ints = npt.NDArray[np.int32]
 class StudentFacts:
     """A student's row of `read_facts`; arrays that belong together have one length or are None.
 
-    `neighbor_places` says for each of `neighbor_book_ids` whose it is, by place among neighbours.
+    `neighbor_versions` are those of the neighbours' own facts, for `ReaderLoans`.
     """
 
     student_id: str
@@ -51,9 +49,7 @@ class StudentFacts:
     verdict_ages_s: Sequence[float] | None
     neighbor_ids: Sequence[str] | None
     neighbor_sims: Sequence[float] | None
-    neighbor_book_ids: Sequence[str] | None
-    neighbor_places: Sequence[int] | None
-    neighbor_ratings: Sequence[int | None] | None
+    neighbor_versions: Sequence[str] | None
     fresh: bool | None
     last_event: UUID | None
 
@@ -94,7 +90,6 @@ def ask_for_facts(
         {
             "student_ids": list(student_ids),
             "neighbors": settings().max_neighbors,
-            "neighbor_loans": NEIGHBOR_LOANS,
         },
     )
 
@@ -133,14 +128,13 @@ def student_of(
     facts: StudentFacts,
     catalog: Catalog,
     half_life: float,
-    profile: npt.NDArray[np.float32] | None = None,
+    loans: Mapping[str, History],
 ) -> Student:
-    """Lay a student's facts out as scoring wants them, in the catalogue's rows."""
+    """Lay a student's facts out as scoring wants them; `loans` are those of the neighbours."""
     return Student(
         history=_history(facts, catalog, half_life),
         read=catalog.rows_of(set(facts.loan_ids or ())),
-        neighbors=_neighbors(facts, catalog, half_life),
-        profile=profile,
+        neighbors=_neighbors(facts, loans),
         level=facts.level,
         slope=facts.slope,
         grade_row=grade_row(facts.grade_level),
@@ -163,26 +157,13 @@ def _history(facts: StudentFacts, catalog: Catalog, half_life: float) -> History
     )
 
 
-def _neighbors(facts: StudentFacts, catalog: Catalog, half_life: float) -> list[Neighbor]:
-    if not facts.neighbor_ids:
-        return []
-    ratings = [np.nan if each is None else each for each in facts.neighbor_ratings or ()]
-    graded = grade_groups(
-        _rows(catalog, facts.neighbor_book_ids or ()),
-        _places_among_readers(facts.neighbor_places or ()),
-        np.array(ratings, np.float32),
-        len(facts.neighbor_ids),
-        half_life=half_life,
-    )
+def _neighbors(facts: StudentFacts, loans: Mapping[str, History]) -> list[Neighbor]:
+    """Name the neighbours who have borrowed something."""
     return [
-        Neighbor(float(sim), history)
-        for sim, history in zip(facts.neighbor_sims or (), graded, strict=True)
+        Neighbor(float(sim), loans[other])
+        for other, sim in zip(facts.neighbor_ids or (), facts.neighbor_sims or (), strict=True)
+        if other in loans and len(loans[other])
     ]
-
-
-def _places_among_readers(places: Sequence[int]) -> Ints:
-    """Number neighbours anew without those who have borrowed nothing: they are not named."""
-    return np.unique(np.array(places, np.int32), return_inverse=True)[1].astype(np.int32)
 
 
 def _rated_down(facts: StudentFacts) -> list[str]:

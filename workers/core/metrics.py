@@ -19,6 +19,11 @@ CHAT_REQUESTS = Total("chat_requests_total", "Requests to the chat model.", ("mo
 CHAT_ERRORS = Total(
     "chat_errors_total", "Failed requests to the chat model, by HTTP status or kind.", ("kind",)
 )
+READER_LOANS = Total(
+    "reader_loans_total",
+    "Neighbours whose loans a recommendation needed: kept by the process, or read.",
+    ("outcome",),
+)
 WORDED_ITEMS = Total(
     "worded_items_total",
     "Recommended books whose words a chat model was to write: kept, written, refused or missing.",
@@ -110,6 +115,7 @@ TOTALS = (
     OPENAI_API_ERRORS,
     CHAT_REQUESTS,
     CHAT_ERRORS,
+    READER_LOANS,
     WORDED_ITEMS,
     EVENTS_ACCEPTED,
     KEYS_DONE,
