@@ -14,6 +14,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from actors import (
     check_neighbors,
     check_recommendations,
+    count_recommendations,
     index_books,
     index_users,
     index_vectors,
@@ -64,6 +65,7 @@ JOBS = (
     Job("refresh_posts", "45 2 * * *", refresh_posts.send),
     Job("refresh_books", "50 2 * * *", refresh_books.send),
     Job("refresh_students", "0 3 * * *", refresh_students.send),
+    Job("count_recommendations", "15 3 * * *", count_recommendations.send),
     Job("prune_history", "30 3 * * *", prune_history.send),
     Job("check_neighbors", "0 4 * * *", check_neighbors.send),
 )

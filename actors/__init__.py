@@ -3,6 +3,7 @@
 from actors.books import (
     build_recommendation_model,
     check_recommendations,
+    count_recommendations,
     index_books,
     recompute_book,
     refresh_books,
@@ -28,6 +29,7 @@ __all__ = [
     "check_neighbors",
     "check_recommendations",
     "cleanup_documents",
+    "count_recommendations",
     "index_books",
     "index_users",
     "index_vectors",

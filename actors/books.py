@@ -7,7 +7,7 @@ import structlog
 
 from actors.broker import broker
 from actors.notify import handles, notify
-from workers.books import build_model, contract, vector_index, vectors
+from workers.books import build_model, contract, recommendation_weeks, vector_index, vectors
 from workers.core.stores import connect
 from workers.core.vocabulary import Kind, Queue
 from workers.jobs.schedules import leased_firing
@@ -49,6 +49,14 @@ def check_recommendations(firing_id: str) -> None:
     with leased_firing(UUID(firing_id)) as ours:
         if ours:
             contract.check_recommendations()
+
+
+@dramatiq.actor(queue_name=Queue.batch, broker=broker)
+def count_recommendations(firing_id: str) -> None:
+    """Count what became of the recommendations of the last weeks, nightly."""
+    with leased_firing(UUID(firing_id)) as ours:
+        if ours:
+            log.info("recommendation_weeks_counted", count=recommendation_weeks.store_weeks())
 
 
 @dramatiq.actor(queue_name=Queue.batch, broker=broker, time_limit=MODEL_TIME_LIMIT_MS)

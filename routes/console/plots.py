@@ -115,7 +115,7 @@ def _plot(title: str, span: str, say: Say, series: Sequence[tuple[str, str, Poin
     values = {label: dict(points) for label, _, points in series}
     known = [value for line in values.values() for value in line.values() if value is not None]
     times = sorted({at for line in values.values() for at in line})
-    top = _round_up(max(known, default=0.0))
+    top = round_up(max(known, default=0.0))
 
     def place(at: datetime) -> float:
         passed_minutes = (times[-1] - at).total_seconds() / 60
@@ -161,10 +161,10 @@ def _path(points: Points, place: Callable[[datetime], float], top: float, step: 
     return "".join(parts)
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """Round a value up to the next of 1, 2, 5, 10, 20, 50 and so on.
 
-    >>> _round_up(0), _round_up(3), _round_up(51), _round_up(0.3)
+    >>> round_up(0), round_up(3), round_up(51), round_up(0.3)
     (1.0, 5.0, 100.0, 0.5)
     """
     if value <= 0:

@@ -23,7 +23,8 @@ ROOM = Path(__file__).parents[2] / "routes" / "library"
 
 def filled(path: str, homeroom: str = HOMEROOM, student_id: str = "S0") -> str:
     path = path.replace("{teacher}", quote(homeroom, safe=""))
-    return path.replace("{student_id}", student_id).replace("{book_id}", "B00")
+    path = path.replace("{student_id}", student_id).replace("{book_id}", "B00")
+    return path.replace("{version}", "0")
 
 
 def test_every_page_and_file_needs_a_login_and_shows_itself_to_its_role(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import psycopg
 from psycopg.rows import class_row
 from pydantic import TypeAdapter
 
@@ -63,8 +64,7 @@ def read_quality() -> Quality:
     model = next((model for model in list_models() if model.active), None)
     verdicts: dict[str, dict[str, int]] = {}
     with connection() as conn:
-        with conn.cursor(row_factory=class_row(Week)) as cursor:
-            weeks = cursor.execute(BY_WEEK, {"weeks": WEEKS}).fetchall()
+        weeks = count_weeks(conn)
         for week, verdict, count in conn.execute(VERDICTS_BY_WEEK, {"weeks": WEEKS}):
             verdicts.setdefault(str(week), {})[verdict] = count
         row = conn.execute(DEGRADED_SHARE).fetchone()
@@ -73,3 +73,9 @@ def read_quality() -> Quality:
     if model is not None and model.ready_at is not None:
         age_s = (datetime.now(UTC) - model.ready_at).total_seconds()
     return Quality(offline, model, age_s, row[0] if row else None, weeks, verdicts)
+
+
+def count_weeks(conn: psycopg.Connection) -> list[Week]:
+    """Count what became of the answers of the last twelve weeks; asks for each of them."""
+    with conn.cursor(row_factory=class_row(Week)) as cursor:
+        return cursor.execute(BY_WEEK, {"weeks": WEEKS}).fetchall()
