@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from starlette.testclient import TestClient
 
@@ -66,6 +67,28 @@ def test_another_process_knows_a_new_key_and_forgets_a_removed_one_after_a_look(
     assert status(keyed, key) == 401
 
 
+def test_while_postgres_is_down_the_keys_that_were_read_stay_known(
+    keyed: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make(keyed, "loans", Role.read)
+    tries = []
+
+    def down() -> list[stored_keys.StoredKey]:
+        tries.append(1)
+        raise psycopg.OperationalError("the server is gone")
+
+    monkeypatch.setattr(stored_keys, "list_stored_keys", down)
+    monkeypatch.setattr(stored_keys, "HELD_S", 0.0)
+    assert status(keyed, key) == 200
+    assert tries
+    monkeypatch.setattr(stored_keys, "HELD_S", 60.0)
+    process().forget()
+    tries.clear()
+    assert [status(keyed, key) for _ in range(3)] == [503] * 3
+    assert len(tries) == 1, "nobody waits for what was just tried"
+    assert status(keyed, SECRETS[Role.read]) == 200, "keys of API_KEYS need no table"
+
+
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
@@ -76,6 +99,7 @@ def test_another_process_knows_a_new_key_and_forgets_a_removed_one_after_a_look(
         ({"name": "x", "role": "teacher"}, 422),
         ({"name": "x", "role": "librarian", "homerooms": ["Ms. Abara"]}, 422),
         ({"name": "x", "role": "teacher", "homerooms": ["\0"]}, 422),
+        ({"name": "x", "role": "teacher", "homerooms": [""]}, 422),
     ],
 )
 def test_a_key_that_does_not_fit_is_not_made(

@@ -1,14 +1,18 @@
 """A small school for tests of the library's pages: two classes of ten, forty books, a model."""
 
+from dataclasses import asdict, replace
 from html import unescape
 from urllib.parse import quote
 
+from psycopg.types.json import Jsonb
 from starlette.testclient import TestClient
 
 from tests import shelf
 from tests.api.test_access import HOMEROOM
 from tests.console.session import token
+from tests.library import change
 from tests.work_off import work_off
+from workers.books.term_weights import default_weights
 from workers.core.vocabulary import Kind
 from workers.ledger.freshness import Notification
 
@@ -30,6 +34,15 @@ def open_school() -> None:
             }
         )
     work_off([Notification(Kind.student_embedding, f"S{number}") for number in range(20)])
+
+
+def let_picks_lead() -> None:
+    """Weigh a staff pick so that it stands in every list that it may stand in."""
+    weights = asdict(replace(default_weights(), staff_pick=5.0))
+    change(
+        "INSERT INTO term_weights (weights, changed_by) VALUES (%s, 'test')",
+        Jsonb(weights),
+    )
 
 
 def name_of(number: int) -> str:
