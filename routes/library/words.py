@@ -1,7 +1,10 @@
 """Figures in words: reading levels, trends, dates and shares as a librarian would say them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import cast
+
+from workers.library.child import Child, NearChild
 
 # Grades within which a book's level is the reader's own.
 JUST_RIGHT = 0.5
@@ -141,7 +144,24 @@ def percent(share: float) -> str:
     return f"{share:.0%}".replace("%", "\N{NARROW NO-BREAK SPACE}%")
 
 
+def why_near(near: NearChild, child: Child) -> str:
+    """Say why a neighbour is one: books that both borrowed, else genres that both read."""
+    if near.titles:
+        more = len(near.shared_ids) - len(near.titles)
+        rest = f" and {count(more, 'more', 'more')}" if more > 0 else ""
+        return f"both borrowed {listed(near.titles)}{rest}"
+    own = cast(Mapping[str, float], (child.profile or {}).get("genre_shares", {}))
+    common = sorted(
+        own.keys() & near.genre_shares.keys(),
+        key=lambda genre: (-min(own[genre], near.genre_shares[genre]), genre),
+    )
+    if common:
+        return f"both read {listed(common[:2])}"
+    return "their profiles are alike, though no book and no genre is"
+
+
 FILTERS = {
+    "why_near": why_near,
     "count": count,
     "grade": grade,
     "level": level,

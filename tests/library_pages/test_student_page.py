@@ -4,9 +4,11 @@ import re
 
 from starlette.testclient import TestClient
 
+from routes.library.words import why_near
 from tests.library import change, rows
 from tests.library_pages.school import act, name_of
 from tests.shelf import TODAY
+from workers.library.child import Child, NearChild
 
 PATH = "/library/students/S0"
 
@@ -97,6 +99,15 @@ def test_neighbours_are_named_to_librarians_and_counted_for_teachers(
 def test_a_librarian_reads_why_each_neighbour_is_one(librarian: TestClient) -> None:
     text = librarian.get(PATH).text
     assert re.search(r"Child \w\.</a></th>.*?both borrowed Book", text, re.DOTALL)
+
+
+def test_no_genre_is_called_common_that_only_one_of_two_reads() -> None:
+    def why(own: dict[str, float], theirs: dict[str, float]) -> str:
+        child = Child("S0", None, 4, None, None, {"genre_shares": own}, fresh=True)
+        return why_near(NearChild("S1", 0.5, None, 4, None, 4.0, theirs, [], []), child)
+
+    assert why({"dogs": 0.9, "cats": 0.1}, {"cats": 0.5, "space": 0.5}) == "both read cats"
+    assert "no genre" in why({"dogs": 1.0}, {"space": 1.0})
 
 
 def test_a_child_of_whom_nothing_is_known_has_a_page_that_says_so(librarian: TestClient) -> None:
