@@ -3,10 +3,10 @@
 `python -m bench.recommendation_quality [--cache DIR] [--in-time]`: the data are inside the wheel of
 `recbole`, which pip fetches once into the cache. Each reader's last ten are held out (of those with
 more than twenty); λ, the half-life and the weights are chosen on the ten before those. The
-question is which film a reader rates next, so a low rating is a loan like others; what it does to
-subtract those, as for a child who disliked a book, is measured apart. Of films only titles and
-genres are known: their vectors are of these, and neighbours are whose profiles' texts, made of the
-same, are near, by the embedder that needs no key.
+question is which film a reader rates next, so a low rating is a loan like others; what it does not
+to count those, as the product does, is measured apart. Of films only titles and genres are known:
+their vectors are of these, and neighbours are whose profiles' texts, made of the same, are near, by
+the embedder that needs no key.
 """
 
 import argparse
@@ -62,14 +62,14 @@ def main() -> None:
     figures = [*figures_of(report), Figure("evaluation, CPU", time.process_time() - cpu, "s")]
     print("\n".join(quality_table(report)))
     rated = evaluate(films.loans, films.library, split=split, with_ials=False)
-    subtracted = rated.of(BLEND).ndcg.mean
+    uncounted = rated.of(BLEND).ndcg.mean
     figures.append(
         Figure(
-            "NDCG@10 of the blend, low ratings subtracted",
-            subtracted,
+            "NDCG@10 of the blend, low ratings not counted",
+            uncounted,
             "",
             BLEND,
-            subtracted / report.of(BLEND).ndcg.mean,
+            uncounted / report.of(BLEND).ndcg.mean,
         )
     )
     print_table("MovieLens 100K", figures)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workers.books import terms, trends
 from workers.books.book_weights import BookWeights
 from workers.books.catalog import Book, Catalog, build_catalog
-from workers.books.history import NO_HISTORY, History, decay, grade_loans
+from workers.books.history import DISLIKED, NO_HISTORY, History, decay, grade_loans
 from workers.books.terms import Neighbor
 
 # By hand: EASE of RECOMMENDATIONS with λ = 1 and the loans {a, b}, {a, b}, {b, c}.
@@ -46,14 +46,14 @@ def test_only_the_newest_hundred_books_count() -> None:
     assert grade_loans(range(250), range(250)).books[0] == 249
 
 
-def test_a_book_rated_one_or_two_is_negative() -> None:
-    found = grade_loans([1, 2, 3], [1, 2, 3], [2, math.nan, 3], half_life=1)
-    assert found.weights.tolist() == [1, 0.5, -0.25]
-    assert found.liked.books.tolist() == [3, 2]
+def test_a_book_rated_low_counts_for_nothing_and_a_disliked_one_against_its_like() -> None:
+    found = grade_loans([1, 2, 3, 4], [1, 2, 3, 4], [DISLIKED, 2, math.nan, 3], half_life=1)
+    assert found.weights.tolist() == [1, 0.5, 0, -0.125]
+    assert found.liked.books.tolist() == [4, 3]
 
 
 def test_the_newest_rating_of_a_book_counts_also_when_its_newest_loan_has_none() -> None:
-    assert grade_loans([1, 1, 1], [1, 2, 3], [5, 1, math.nan]).weights.tolist() == [-1]
+    assert grade_loans([1, 1, 1], [1, 2, 3], [5, 1, math.nan]).weights.tolist() == [0]
     assert grade_loans([1, 1], [1, 2], [1, 4]).weights.tolist() == [1]
 
 
@@ -63,7 +63,11 @@ def test_a_book_that_is_gone_does_not_count() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(-1, 8), st.integers(0, 5), st.sampled_from([1, 3, math.nan])))
+    st.lists(
+        st.tuples(
+            st.integers(-1, 8), st.integers(0, 5), st.sampled_from([DISLIKED, 1, 3, math.nan])
+        )
+    )
 )
 def test_a_history_is_what_a_loop_over_the_loans_gives(
     loans: list[tuple[int, int, float]],
@@ -74,7 +78,8 @@ def test_a_history_is_what_a_loop_over_the_loans_gives(
     assert found.books.tolist() == books
     for rank, book in enumerate(books):
         rated = [r for other, _, r in newest_first if other == book and not math.isnan(r)]
-        sign = -1 if rated and rated[0] <= 2 else 1
+        signs = {DISLIKED: -1, 1: 0}
+        sign = signs.get(int(rated[0]), 1) if rated else 1
         assert found.weights[rank] == pytest.approx(sign * 0.5 ** (rank / 2))
 
 

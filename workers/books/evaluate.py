@@ -94,7 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--ignore-ratings",
         action="store_true",
-        help="count a book that was rated 1 or 2 as any other, not as disliked",
+        help="count a book that was rated 1 or 2 as any other",
     )
     return parser.parse_args()
 

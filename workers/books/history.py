@@ -11,8 +11,12 @@ Ints = npt.NDArray[np.int32]
 NEWEST_LOANS = 100
 # In loans, not in days: who reads little does not lose what is known of them.
 HALF_LIFE_LOANS = 10.0
-# Ratings from here down say that a student does not want more of this.
-DISLIKED_RATING = 2
+# A verdict of dislike, below all ratings: a student does not want more of this.
+DISLIKED = 0
+# Ratings from here down say nothing of what else a student wants. Whoever rates a book low has
+# borrowed it all the same: subtracted, MovieLens' low ratings cost .011 of NDCG@10 on the window on
+# which everything is chosen (.158 against .169).
+LOW_RATING = 2
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class History:
     """Distinct books of a student, the newest loan first.
 
     `books` (k,) int32 are rows of the catalogue; `weights` (k,) float32 are
-    `0.5 ** (rank / half_life)`, negative for a book that was rated 1 or 2.
+    `0.5 ** (rank / half_life)`, 0 for a book that was rated 1 or 2, negative for a disliked one.
     """
 
     books: Ints
@@ -31,7 +35,7 @@ class History:
 
     @property
     def liked(self) -> "History":
-        """The same without books that were rated 1 or 2."""
+        """The same without books that were rated low or disliked."""
         positive = self.weights > 0
         return History(self.books[positive], self.weights[positive])
 
@@ -51,7 +55,7 @@ def grade_loans(
 
     A book borrowed twice counts once, with its newest loan and its newest rating. Loans of the same
     time keep the order they come in, the last being the newest. Rows below 0 (books that are gone)
-    do not count. A verdict of dislike is a loan with rating 1.
+    do not count. A verdict of dislike is a loan rated `DISLIKED`.
 
     >>> grade_loans([7, 8, 7], [1, 2, 3], half_life=1).weights.tolist()
     [1.0, 0.5]
@@ -65,8 +69,7 @@ def grade_loans(
     weights = decay(len(first), half_life)
     if ratings is not None:
         rated = np.asarray(ratings, np.float32)[order]
-        disliked = _newest_ratings(rows, rated, rows[first]) <= DISLIKED_RATING
-        weights = np.where(disliked, -weights, weights)
+        weights *= _signs(_newest_ratings(rows, rated, rows[first]))
     return History(rows[first], weights)
 
 
@@ -97,8 +100,7 @@ def grade_groups(
     starts = np.searchsorted(groups[first], np.arange(count + 1))
     ranks = np.arange(len(first)) - starts[groups[first]]
     weights = (0.5 ** (ranks / half_life)).astype(np.float32)
-    disliked = _newest_ratings(pairs, ratings, pairs[first]) <= DISLIKED_RATING
-    weights[disliked] *= -1
+    weights *= _signs(_newest_ratings(pairs, ratings, pairs[first]))
     rows = books[first].astype(np.int32)
     return [
         History(rows[start:stop], weights[start:stop])
@@ -113,6 +115,11 @@ def decay(loans: int, half_life: float = HALF_LIFE_LOANS) -> Floats:
     [1.0, 0.7937, 0.63, 0.5]
     """
     return (0.5 ** (np.arange(loans) / half_life)).astype(np.float32)
+
+
+def _signs(ratings: Floats) -> Floats:
+    signs = np.where(ratings <= LOW_RATING, np.float32(0), np.float32(1))
+    return np.where(ratings <= DISLIKED, np.float32(-1), signs)
 
 
 def _newest_ratings(

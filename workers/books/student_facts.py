@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from workers.books.catalog import Catalog
 from workers.books.exclusions import Known
-from workers.books.history import History, grade_loans
+from workers.books.history import DISLIKED, History, grade_loans
 from workers.books.score import Student
 from workers.books.terms import Neighbor
 from workers.books.trends import grade_row
@@ -23,8 +23,7 @@ READ_PROFILE_VECTORS = query("books/student_facts.read_profile_vectors")
 
 # A book that was shown comes again after a day.
 SHOWN_S = 86_400.0
-# What a verdict of dislike counts as.
-DISLIKED_RATING = 1
+# What a verdict of liking counts as.
 LIKED_RATING = 5
 
 Ints = npt.NDArray[np.int32]
@@ -144,7 +143,7 @@ def student_of(
 def _history(facts: StudentFacts, catalog: Catalog, half_life: float) -> History:
     """Grade the loans; a verdict of liking or dislike on a loan is its rating."""
     ratings = dict.fromkeys(facts.books_with("liked"), LIKED_RATING)
-    ratings |= dict.fromkeys(facts.disliked, DISLIKED_RATING)
+    ratings |= dict.fromkeys(facts.disliked, DISLIKED)
     loan_ids = facts.loan_ids or ()
     return grade_loans(
         _rows(catalog, loan_ids),
