@@ -22,6 +22,7 @@ from tests.embeddings_server import EmbeddingsServer, serving_embeddings
 _services = ExitStack()
 # Bytes; a process' servers hold a quarter of it at most.
 MEMORY_WANTED = 2 * 2**30
+SLOW_FOLDERS = ("failures", "library_pages")
 
 # Hypothesis' own limits are of time, and a machine that is busy is not a defect.
 hypothesis.settings.register_profile(
@@ -56,6 +57,13 @@ def _memory_as_a_disk() -> str | None:
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_WANTED
     return str(memory) if roomy else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts the whole product, or a browser, test by test."""
+    for item in items:
+        if item.path.parent.name in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_unconfigure() -> None:

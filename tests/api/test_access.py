@@ -12,6 +12,8 @@ from tests.library import change, stored
 from workers.core.api_keys import IN_ENVIRONMENT, Role
 from workers.core.process import process
 
+pytestmark = pytest.mark.slow
+
 SECRETS = {role: f"the {role.name} key" for role in Role}
 API_KEYS = ",".join(
     f"{role.name}er:{role.name}:{sha256(SECRETS[role].encode()).hexdigest()}"

@@ -25,6 +25,8 @@ from workers.documents.text import hash_text
 from workers.embedding.embedders import embedder
 from workers.jobs.runs import RunKind
 
+pytestmark = pytest.mark.slow
+
 Configure = Callable[..., None]
 ODD_ID = "a:b/c d"
 ALL = RunKind.documents_all

@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 
 from tests.library import DAY, loans, rows, stale, stored
 
+pytestmark = pytest.mark.slow
+
 STUDENT = {"event_type": "student_added", "student_id": "S1"}
 BOOK = {"event_type": "book_added", "book_id": "B1", "title": "One"}
 LOAN = {

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from embedded.ports import free_port
 from tests.collection import Documents, work_run
@@ -17,6 +18,8 @@ from tests.lines import logs, running_lines
 from tests.processes import eventually
 from workers.ingest.record import record_events
 from workers.jobs.runs import RunKind
+
+pytestmark = pytest.mark.slow
 
 CONFIG = Path(__file__).parents[1] / "schemathesis.toml"
 KEY = "a key of the fuzz test"

@@ -2,11 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from anyio.to_thread import current_default_thread_limiter
 from starlette.testclient import TestClient
 
 from tests.processes import eventually
 from workers.core.stores import connect
+
+pytestmark = pytest.mark.slow
 
 
 def test_events_that_hang_leave_room_for_who_asks_how_the_process_is(client: TestClient) -> None:

@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 
 from tests.library import borrowed, loans, record, rows, stale, stored
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).parents[2] / "sample"
 STUDENTS = "student_id,grade_level,age,homeroom_teacher,prior_year_reading_score,lunch_period"
 CHECKOUTS = "checkout_id,student_id,book_id,checkout_date,return_date,student_rating"

@@ -14,6 +14,8 @@ from workers.core import stored_keys
 from workers.core.api_keys import Role
 from workers.core.process import process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def keyed(client: TestClient, configure: Callable[..., None]) -> TestClient:

@@ -15,6 +15,8 @@ from tests.platform import acted, recompute_all
 from tests.work_off import work_off
 from workers.students.recompute import recompute_student
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 

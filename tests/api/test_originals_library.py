@@ -17,6 +17,8 @@ from workers.books.build_model import build_model
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind, create_run
 
+pytestmark = pytest.mark.slow
+
 BOOKS, STUDENTS, LOANS = 341, 25, 160
 BANDS = ("beginner", "early_elementary", "late_elementary", "middle_school")
 GENRES = ("adventure", "animals", "fantasy", "humor", "mystery", "science")

@@ -13,6 +13,8 @@ from tests.processes import eventually
 from workers.core.settings import settings
 from workers.core.stores import APPLICATION, connect
 
+pytestmark = pytest.mark.slow
+
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'students'::regclass"
 SESSIONS = """
     SELECT count(*) FROM pg_stat_activity

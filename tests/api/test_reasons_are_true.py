@@ -18,6 +18,8 @@ from workers.core.stores import connection
 from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind, create_run
 
+pytestmark = pytest.mark.slow
+
 BOOKS, STUDENTS = 80, 18
 GENRES = ("space", "dogs", "war", "humor")
 

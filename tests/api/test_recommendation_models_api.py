@@ -11,6 +11,8 @@ from workers.books.build_model import build_model
 from workers.core.stores import connection
 from workers.jobs.runs import RunKind, create_run, read_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def library(stores: None) -> None:

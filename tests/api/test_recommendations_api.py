@@ -8,6 +8,8 @@ from starlette.testclient import TestClient
 from tests.shelf import book, feedback, lend, loan, record, student
 from workers.core.stores import connection
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def library(stores: None) -> None:

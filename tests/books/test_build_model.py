@@ -13,7 +13,7 @@ from workers.books.model_store import list_models
 from workers.core.stores import connection
 from workers.jobs.runs import RunKind, create_run, read_run
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stores")]
 
 
 class Killed(BaseException):

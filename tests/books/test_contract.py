@@ -11,6 +11,8 @@ from workers.books.contract import check_recommendations, read_contract
 from workers.core.settings import settings
 from workers.core.stores import connection
 
+pytestmark = pytest.mark.slow
+
 
 def shown(client: TestClient) -> dict[str, object]:
     found: dict[str, object] = client.get("/freshness").json()["recommendations"]

@@ -15,6 +15,8 @@ from workers.books.loan_files import Notes, Shelf, read_loans_of, read_shelf
 from workers.books.loans import Loans
 from workers.core.errors import CsvFormatError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 Run = Callable[..., int]

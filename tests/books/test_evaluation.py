@@ -19,6 +19,8 @@ from workers.books.quality_table import quality_table
 from workers.books.score import DEFAULT_WEIGHTS
 from workers.books.tuning import DEFAULT_RIDGE, choose_model, choose_weights, top
 
+pytestmark = pytest.mark.slow
+
 STUDENTS, BOOKS = 150, 60
 
 

@@ -15,6 +15,8 @@ from workers.books.vector_index import index_books, indexed_books
 from workers.core.settings import settings
 from workers.core.stores import connect, connection, transaction
 
+pytestmark = pytest.mark.slow
+
 BOOKS = 600
 DIMENSIONS = 32
 MOST = 10

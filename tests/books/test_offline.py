@@ -9,6 +9,8 @@ from workers.books.build_model import build_model
 from workers.books.read_loans import read_loans
 from workers.jobs.runs import RunKind, create_run
 
+pytestmark = pytest.mark.slow
+
 READERS = 40
 
 

@@ -9,6 +9,8 @@ from sklearn.metrics import ndcg_score, recall_score
 
 from workers.books import ranking_quality as quality
 
+pytestmark = pytest.mark.slow
+
 
 def matrix(rows: list[list[int]], books: int) -> sparse.csr_array:
     dense = np.zeros((len(rows), books))

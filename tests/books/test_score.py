@@ -30,6 +30,8 @@ from workers.books.score import (
 )
 from workers.books.select_books import Selection, fit_of_arrivals, select_books
 
+pytestmark = pytest.mark.slow
+
 SEEDS = st.integers(0, 10_000)
 
 

@@ -20,6 +20,8 @@ from workers.ingest.csv_import import import_csv
 from workers.ingest.csv_tables import Table
 from workers.operations.load_sample import SAMPLE
 
+pytestmark = pytest.mark.slow
+
 Configure = Callable[..., None]
 DEFAULT_DIMENSIONS = Settings.model_fields["embedding_dimensions"].default
 
@@ -67,7 +69,6 @@ def fitting_share(searches: Searches) -> float:
     return sum(found) / len(found)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dimensions", [384, DEFAULT_DIMENSIONS])
 def test_four_of_five_books_found_by_meaning_fit(configure: Configure, dimensions: int) -> None:
     configure(EMBEDDING_DIMENSIONS=dimensions)
@@ -79,14 +80,12 @@ def test_four_of_five_books_found_by_meaning_fit(configure: Configure, dimension
     assert len(haunted) >= 3
 
 
-@pytest.mark.slow
 def test_hashing_alone_finds_fewer_by_meaning_but_finds(configure: Configure) -> None:
     configure(EMBEDDING_DIMENSIONS=384, EMBEDDING_MODEL=HASHING_MODEL)
     load_catalog()
     assert 0.25 <= fitting_share(SEARCHES) < 0.8
 
 
-@pytest.mark.slow
 def test_titles_and_authors_come_first_when_they_are_asked_for() -> None:
     rows = load_catalog()
     chance = random.Random(1)

@@ -12,6 +12,8 @@ from tests.chat_server import ChatServer, Item, as_json, plain_words, serving_ch
 from tests.library import rows
 from tests.shelf import book, lend, record
 
+pytestmark = pytest.mark.slow
+
 Configure = Callable[..., None]
 
 

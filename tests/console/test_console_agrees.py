@@ -15,6 +15,8 @@ from tests.library import borrowed, change, record, rows
 from workers.core.stores import stores
 from workers.core.vocabulary import Kind
 
+pytestmark = pytest.mark.slow
+
 STATES = ("ready", "delayed", "running", "dead")
 READS = 25
 

@@ -22,6 +22,8 @@ from tests.lines import logs, running_lines
 from tests.processes import eventually
 from workers.neighbors.changes import lock_graph
 
+pytestmark = pytest.mark.slow
+
 QUICK = {
     "RECONCILE_INTERVAL_SECONDS": 0.5,
     "RESEND_AFTER_SECONDS": 2,

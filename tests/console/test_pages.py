@@ -27,6 +27,8 @@ from workers.core.vocabulary import Kind
 from workers.jobs.runs import RunKind
 from workers.ledger.freshness import Notification
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert(1)</script>"
 
 

@@ -30,6 +30,8 @@ from workers.core.stores import stores as open_clients
 from workers.embedding.embedders import embedder
 from workers.embedding.texts import embed_texts
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MODEL = "text-embedding-3-small"
 Labels = frozenset[tuple[str, str]]

@@ -21,7 +21,7 @@ from tests.processes import eventually
 from workers.core.stores import redis_client
 from workers.ingest.record import record_events
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stores")]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import pytest
 from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -18,6 +19,8 @@ from tests.lines import logs, running_lines
 from tests.processes import eventually
 from workers.core.vocabulary import Queue
 from workers.jobs.queues import MessageState, read_messages
+
+pytestmark = pytest.mark.slow
 
 NAMED = "a student with a name of their own"
 

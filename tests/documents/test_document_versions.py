@@ -16,6 +16,8 @@ from workers.documents.rerank import rerank
 from workers.documents.versions import activate, list_versions, roll_back
 from workers.jobs.runs import RunKind
 
+pytestmark = pytest.mark.slow
+
 Configure = Callable[..., None]
 ALL, INCREMENTAL = RunKind.documents_all, RunKind.documents_incremental
 

@@ -27,6 +27,8 @@ from workers.documents.plan import (
 from workers.documents.store import key_of
 from workers.jobs.runs import RunKind, cancel_run, read_run, resume_run
 
+pytestmark = pytest.mark.slow
+
 Configure = Callable[..., None]
 ODD_ID = "a:b/c d"
 ALL, INCREMENTAL = RunKind.documents_all, RunKind.documents_incremental

@@ -29,6 +29,8 @@ from workers.documents.plan import begin_documents_run, plan_documents
 from workers.embedding.limits import PAUSED
 from workers.jobs.runs import RunKind, read_run, resume_run
 
+pytestmark = pytest.mark.slow
+
 Configure = Callable[..., None]
 ALL, INCREMENTAL, STALE = (
     RunKind.documents_all,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from actors.runs import send_run
 from tests.collection import Documents, stored
 from tests.embeddings_server import EmbeddingsServer
@@ -16,6 +18,8 @@ from tests.processes import eventually
 from workers.documents.batches import count_batches
 from workers.documents.plan import begin_documents_run
 from workers.jobs.runs import RunKind, read_run
+
+pytestmark = pytest.mark.slow
 
 DOCUMENTS = 20_000
 BATCH = 500

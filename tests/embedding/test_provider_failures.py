@@ -25,7 +25,7 @@ ERROR, ATTEMPTS, DEAD_AT = "error", "attempts", "dead_at"
 ANY = [Notification(EMBEDDING, "S1")]
 Configure = Callable[..., None]
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stores")]
 
 
 @pytest.fixture

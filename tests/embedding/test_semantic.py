@@ -27,6 +27,8 @@ from workers.embedding.semantic import SemanticEmbedder, meaning_components
 from workers.embedding.texts import validate
 from workers.embedding.word_sums import SPACE, map_table, word_sums
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 Configure = Callable[..., None]
 TEXTS = [

@@ -14,6 +14,8 @@ from workers.core.vocabulary import HASHING_MODEL, SEMANTIC_MODEL, Codec, Embedd
 from workers.documents.codecs import decode, encode
 from workers.embedding.embedders import embedder
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).parents[2] / "sample"
 LABEL = re.compile(r"(?<=[.?] )([A-Z][a-z ]+): ")
 NEAREST = 10

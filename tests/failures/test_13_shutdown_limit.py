@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
-
 from tests.embeddings_server import EmbeddingsServer
 from tests.failures.cluster import Cluster
 from tests.failures.held import Held, locked, storing
@@ -67,7 +65,6 @@ def test_a_job_cut_off_while_it_writes_leaves_nothing_of_it(cluster: Cluster) ->
     assert_derived_is_right()
 
 
-@pytest.mark.slow
 def test_a_rebuild_cut_off_by_the_shutdown_limit_is_gone_on_with_by_the_next_worker(
     cluster: Cluster,
 ) -> None:

@@ -66,7 +66,6 @@ def test_a_worker_that_wakes_up_with_an_answer_after_its_lease_was_taken_writes_
     assert_derived_is_right()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "statement"),
     [
@@ -103,7 +102,6 @@ def test_a_worker_stalled_inside_its_transaction_loses_that_and_its_keys(
     assert_derived_is_right()
 
 
-@pytest.mark.slow
 def test_a_worker_stalled_with_the_turn_to_write_the_graph_loses_it(cluster: Cluster) -> None:
     _, sleeper, _ = cluster.start_all()
     name = the_worker()

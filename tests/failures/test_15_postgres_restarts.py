@@ -119,7 +119,6 @@ def test_postgres_restarted_while_the_graph_is_written(
     assert_derived_is_right()
 
 
-@pytest.mark.slow
 @WAYS
 def test_events_sent_across_a_restart_until_they_are_accepted_take_effect_once(
     cluster: Cluster, way: signal.Signals | None

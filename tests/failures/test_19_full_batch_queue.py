@@ -1,7 +1,5 @@
 """Case 19: live updates do not wait behind thousands of batch jobs."""
 
-import pytest
-
 from tests.failures.cluster import Cluster
 from tests.failures.truth import assert_derived_is_right
 from tests.library import books, checkout, shelve
@@ -18,7 +16,6 @@ def left_to_do() -> int:
     return int(broker_redis().hlen(f"{NAMESPACE}:batch.msgs"))
 
 
-@pytest.mark.slow
 def test_live_keys_become_fresh_while_thousands_of_batch_jobs_wait(cluster: Cluster) -> None:
     cluster.start_web()
     cluster.start_scheduler()

@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 from tests.lines import ROOT
 
 SECONDS = 60
@@ -12,7 +10,6 @@ SECONDS = 60
 LIMIT_S = 600
 
 
-@pytest.mark.slow
 def test_a_minute_of_random_failures_loses_nothing_and_shows_nothing_half_written() -> None:
     soak = subprocess.run(
         [sys.executable, "-m", "tests.failures.soak", "--seconds", str(SECONDS), "--seed", "4"],

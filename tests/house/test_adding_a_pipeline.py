@@ -10,6 +10,8 @@ import pytest
 
 from tests.house.test_readme import ARCHITECTURE, ROOT, environment
 
+pytestmark = pytest.mark.slow
+
 MAX_LINES = 80
 BLOCK = re.compile(r"^```(diff|sql|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:#|--) ([\w/.]+\.(?:py|sql))\n", re.MULTILINE)
@@ -40,7 +42,6 @@ def changed(text: str, diff: str) -> str:
     return text
 
 
-@pytest.mark.slow
 def test_the_pipeline_of_the_page_works_as_it_stands_there(tmp_path: Path) -> None:
     tree = tmp_path / "kinfold"
     unwanted = shutil.ignore_patterns(".git", ".venv", ".kinfold", ".*_cache", "__pycache__")

@@ -16,6 +16,8 @@ from embedded.service import masked
 from embedded.services import embedded_services
 from tests.processes import alive, query, service_pids
 
+pytestmark = pytest.mark.slow
+
 
 def test_services_answer_and_leave_no_process(tmp_path: Path) -> None:
     with embedded_services(tmp_path / "home") as urls:

@@ -25,6 +25,8 @@ from embedded.services import Urls, embedded_services
 from embedded.supervise import Supervisor
 from tests.processes import LIMIT_SECONDS, alive, eventually, service_pids
 
+pytestmark = pytest.mark.slow
+
 linux_only = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux ends the children of a killed process"
 )

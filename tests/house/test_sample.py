@@ -20,6 +20,8 @@ from workers.operations.load_sample import SAMPLE, load_platform, load_sample
 from workers.students.read import read_neighbors, read_student
 from workers.users.recommend import recommend_posts
 
+pytestmark = pytest.mark.slow
+
 # In the order in which sample/generate.py deals them out.
 TASTES = (
     "fantasy",

@@ -4,6 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "test_setup.sh"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

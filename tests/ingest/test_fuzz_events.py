@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+import pytest
 from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,8 @@ from workers.jobs.runs import RunKind, create_run
 from workers.ledger.freshness import Notification
 from workers.neighbors.update import forget_graph
 from workers.users.runs import recompute_users
+
+pytestmark = pytest.mark.slow
 
 Json = dict[str, Any]
 

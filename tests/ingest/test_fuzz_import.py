@@ -16,6 +16,8 @@ from tests.library import change, rows
 from workers.ingest import csv_import
 from workers.ingest.csv_tables import Table
 
+pytestmark = pytest.mark.slow
+
 HEADERS = {
     Table.catalog: "book_id,title,author,isbn,genre,difficulty_band,reading_level,"
     "publication_year,page_count,average_rating,keywords,description",

@@ -31,6 +31,8 @@ from workers.ingest.events import Event
 from workers.ingest.record import Recorded, record_events
 from workers.students.request import request_recompute
 
+pytestmark = pytest.mark.slow
+
 STUDENTS = st.sampled_from(["S1", "S2", "S3"])
 BOOKS = st.sampled_from(["B1", "B2"])
 LENT = st.sampled_from(["2026-03-01", "2026-03-02"])

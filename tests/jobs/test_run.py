@@ -17,6 +17,8 @@ import pytest
 
 from tests.processes import eventually
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 180
 FROM_OUTSIDE = (

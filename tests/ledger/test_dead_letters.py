@@ -19,6 +19,8 @@ from workers.ingest.events import BookChanged
 from workers.ingest.record import record_events
 from workers.students.recompute import recompute_student
 
+pytestmark = pytest.mark.slow
+
 EMBEDDING = "student_embedding"
 
 

@@ -9,6 +9,8 @@ from workers.neighbors.candidates import FIRST_FOUND, Stretch, find_candidates, 
 from workers.neighbors.faiss_index import VectorIndex
 from workers.neighbors.topk_lists import Edges, Indexes, Similarities, floors, rank
 
+pytestmark = pytest.mark.slow
+
 DEPTH = 25
 Vectors = NDArray[np.float32]
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from tests.graph import clustered
 from workers.neighbors.faiss_index import MIN_TRAINING_VECTORS, VectorIndex
 
+pytestmark = pytest.mark.slow
+
 Vectors = NDArray[np.float32]
 
 

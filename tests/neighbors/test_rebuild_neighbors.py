@@ -23,6 +23,8 @@ from workers.neighbors.blocked_knn import blocked_knn
 from workers.neighbors.rebuild import rebuild_neighbors
 from workers.neighbors.update import forget_graph
 
+pytestmark = pytest.mark.slow
+
 COUNT = 300
 
 

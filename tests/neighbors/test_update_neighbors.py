@@ -35,6 +35,8 @@ from workers.neighbors.topk_lists import floors, occupied
 from workers.neighbors.update import _copy, forget_graph, update_batch
 from workers.students.read import read_neighbors
 
+pytestmark = pytest.mark.slow
+
 Steps = st.lists(
     st.tuples(
         st.sampled_from(["move", "drift", "delete", "run", "restart"]),

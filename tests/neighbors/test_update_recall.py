@@ -19,6 +19,8 @@ from workers.neighbors.hnsw_index import index_vectors
 from workers.neighbors.strategy import Search, choose_search
 from workers.neighbors.update import forget_graph
 
+pytestmark = pytest.mark.slow
+
 
 def test_ten_percent_churn_leaves_recall_at_one(stores: None) -> None:
     rng = np.random.default_rng(1)

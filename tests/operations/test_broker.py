@@ -7,6 +7,8 @@ import pytest
 
 from actors.broker import TermOnce, broker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sigterm() -> Iterator[None]:

@@ -19,6 +19,8 @@ from workers.core.vocabulary import SEMANTIC_MODEL
 from workers.neighbors.hnsw_index import index_vectors
 from workers.operations.migrate import migrate
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.name for path in (SQL_DIR / "migrations").glob("*.sql"))
 APPLIED = "SELECT name FROM schema_migrations ORDER BY name"

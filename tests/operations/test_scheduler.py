@@ -33,6 +33,8 @@ from workers.jobs.schedules import (
 )
 from workers.ledger import freshness
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 usable = pytest.mark.usefixtures("stores")
 

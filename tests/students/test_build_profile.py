@@ -26,6 +26,8 @@ from workers.students.profile import (
     render_text,
 )
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 3, 31)
 NAMES = st.sampled_from(["fantasy", "Mystery", " science ", "history", "poetry", "humor", "art"])
 

@@ -40,7 +40,7 @@ from workers.users.runs import recompute_users, request_users
 USER = Kind.user_embedding
 Configure = Callable[..., None]
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stores")]
 
 
 def test_an_inactive_user_keeps_the_vector() -> None:
