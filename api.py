@@ -20,6 +20,7 @@ from routes.api import (
     imports,
     keys,
     queues,
+    readers,
     recommendation_models,
     recommendations,
     rerank,
@@ -35,6 +36,8 @@ from routes.http.middleware import BoundedBody, EncodedPath, RequestId, Security
 from routes.http.openapi import openapi_operations
 from routes.http.problems import HANDLERS
 from routes.http.quick_reads import QuickReads, quick_connections, quick_reads
+from routes.library.imports import ROUTES as IMPORT_ROUTES
+from routes.library.reader import ROUTES as READER_ROUTES
 from routes.library.views import ACTS, DOWNLOADS
 from routes.library.views import PAGES as LIBRARY_PAGES
 from workers.books.arrays import Scoring
@@ -62,6 +65,7 @@ OPERATIONS = (
     *schedules.OPERATIONS,
     *cluster.OPERATIONS,
     *keys.OPERATIONS,
+    *readers.OPERATIONS,
 )
 
 
@@ -91,6 +95,8 @@ app = Starlette(
         *(download.route() for download in DOWNLOADS),
         *form_routes(OPERATIONS),
         *LOGIN_ROUTES,
+        *READER_ROUTES,
+        *IMPORT_ROUTES,
         Mount("/static", StaticFiles(directory=STATIC)),
     ],
     middleware=[

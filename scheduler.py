@@ -15,10 +15,12 @@ from actors import (
     check_neighbors,
     check_recommendations,
     count_recommendations,
+    forget_readers,
     index_books,
     index_users,
     index_vectors,
     prune_history,
+    prune_imports,
     refresh_books,
     refresh_posts,
     refresh_students,
@@ -67,6 +69,8 @@ JOBS = (
     Job("refresh_students", "0 3 * * *", refresh_students.send),
     Job("count_recommendations", "15 3 * * *", count_recommendations.send),
     Job("prune_history", "30 3 * * *", prune_history.send),
+    Job("prune_imports", "50 * * * *", prune_imports.send),
+    Job("forget_readers", "40 3 * * *", forget_readers.send),
     Job("check_neighbors", "0 4 * * *", check_neighbors.send),
 )
 

@@ -10,7 +10,8 @@ from actors.books import (
 )
 from actors.broker import broker
 from actors.documents import cleanup_documents, precompute_batch, precompute_documents
-from actors.maintenance import prune_history
+from actors.imports import import_file, prune_imports
+from actors.maintenance import forget_readers, prune_history
 from actors.neighbors import check_neighbors, index_vectors, rebuild_neighbors, update_neighbors
 from actors.students import recompute_student, refresh_students
 from actors.users import (
@@ -30,12 +31,15 @@ __all__ = [
     "check_recommendations",
     "cleanup_documents",
     "count_recommendations",
+    "forget_readers",
+    "import_file",
     "index_books",
     "index_users",
     "index_vectors",
     "precompute_batch",
     "precompute_documents",
     "prune_history",
+    "prune_imports",
     "rebuild_neighbors",
     "recompute_book",
     "recompute_post",

@@ -8,6 +8,7 @@ import structlog
 
 from actors.books import build_recommendation_model
 from actors.documents import cleanup_documents, precompute_documents
+from actors.imports import import_file
 from actors.neighbors import rebuild_neighbors
 from actors.users import recompute_users
 from workers.core.errors import RunActiveError
@@ -26,6 +27,7 @@ ACTORS = {
     RunKind.documents_cleanup: cleanup_documents,
     RunKind.recompute_users: recompute_users,
     RunKind.recompute_named_users: recompute_users,
+    RunKind.import_file: import_file,
 }
 
 log = structlog.get_logger()

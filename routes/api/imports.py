@@ -9,7 +9,8 @@ from routes.http.operations import Operation, reply
 from routes.http.parameters import path_choice
 from routes.http.problems import Problem
 from workers.core.api_keys import Role
-from workers.ingest.csv_import import CsvError, import_csv
+from workers.ingest.csv_import import import_csv
+from workers.ingest.csv_rows import CsvError
 from workers.ingest.csv_tables import Table
 
 

@@ -177,15 +177,20 @@ def _credentials(request: Request) -> tuple[str, str]:
 def _origins(request: Request) -> tuple[tuple[RateLimitItemPerMinute, tuple[str, ...]], ...]:
     """Name the origins that are limited: an address, and behind a proxy the one it forwards for.
 
-    Only the last entry of X-Forwarded-For was written by the nearest proxy. A caller that comes
-    without one can write what it likes there, which is why its own address has a limit, too.
+    A caller that comes without a proxy can write what it likes into the header, which is why its
+    own address has a limit, too.
     """
-    address = _network(request.client.host if request.client else "")
+    address, place = origins_of(request)
+    return ((ADDRESS_LIMIT, ("address", address)), (PLACE_LIMIT, ("place", address, place)))
+
+
+def origins_of(request: Request) -> tuple[str, str]:
+    """Name the address that a request comes from, and the one that its proxy forwards it for.
+
+    Only the last entry of X-Forwarded-For was written by the nearest proxy.
+    """
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return (
-        (ADDRESS_LIMIT, ("address", address)),
-        (PLACE_LIMIT, ("place", address, _network(forwarded))),
-    )
+    return _network(request.client.host if request.client else ""), _network(forwarded)
 
 
 def _network(address: str) -> str:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from routes.http.content_policy import NAME, content_policy
 from routes.http.problems import Problem, answer
+from routes.http.secret_paths import path_for_logs
 from workers.core.metrics import HTTP_DURATION, HTTP_REQUESTS
 from workers.core.settings import settings
 from workers.core.tracing import is_tracing, span
@@ -73,7 +74,7 @@ class RequestId:
                 log.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=path_for_logs(scope),
                     status=status,
                     duration_ms=round(took_ms, 1),
                     **({"key": scope["caller"].name} if "caller" in scope else {}),

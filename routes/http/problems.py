@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
+from routes.http.secret_paths import path_for_logs
 from workers.core.errors import (
     CsvFormatError,
     InvalidEmbeddingError,
     KeyNameTakenError,
     ProviderError,
     ProviderRefusedError,
+    ReadingListError,
     RunActiveError,
     RunStoppedError,
     SourceError,
@@ -162,6 +164,12 @@ def on_csv_format(request: Request, error: Exception) -> Response:
     return answer(request, Problem(422, str(error), errors))
 
 
+def on_reading_list(request: Request, error: Exception) -> Response:
+    """Answer 422 to a reader's list that cannot be read."""
+    assert isinstance(error, ReadingListError)
+    return answer(request, Problem(422, str(error), reason="unreadable_list"))
+
+
 def on_store_down(request: Request, error: Exception) -> Response:
     """Answer what a store did not do: it is down or full, or it gave this statement up."""
     outage = outage_of(error)
@@ -176,7 +184,7 @@ def on_store_down(request: Request, error: Exception) -> Response:
 
 def on_unexpected(request: Request, error: Exception) -> Response:
     """Log a defect of ours in full; its caller learns nothing of it."""
-    log.error("request_failed", path=request.url.path, exc_info=error)
+    log.error("request_failed", path=path_for_logs(request.scope), exc_info=error)
     response = answer(request, Problem(500, "internal error"))
     # Starlette sends this answer past the middleware that adds the header to all others.
     response.headers["X-Request-ID"] = request.scope["request_id"]
@@ -191,6 +199,7 @@ HANDLERS = {
     RunActiveError: on_run_active,
     RunStoppedError: on_run_stopped,
     CsvFormatError: on_csv_format,
+    ReadingListError: on_reading_list,
     SourceError: on_source,
     VersionStateError: on_version_state,
     ProviderError: on_provider,

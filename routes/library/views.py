@@ -6,6 +6,7 @@ from routes.library import (
     classroom,
     figures,
     home,
+    imports,
     picks,
     reader_map,
     student,
@@ -25,8 +26,10 @@ PAGES = (
     classroom.SLIPS,
     student.PAGE,
     book.PAGE,
+    imports.PAGE,
+    imports.FILE,
 )
-ACTS = (*student.ACTS, *book.ACTS, *picks.ACTS, *weights.ACTS)
+ACTS = (*student.ACTS, *book.ACTS, *picks.ACTS, *weights.ACTS, *imports.ACTS)
 DOWNLOADS = (classroom.FILE, *figures.FILES)
 
 ENVIRONMENT.filters |= {

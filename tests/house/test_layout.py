@@ -23,6 +23,7 @@ FLOORS = {
     "documents": 6,
     "users": 6,
     "library": 7,
+    "readers": 7,
     "operations": 7,
 }
 FORBIDDEN = {

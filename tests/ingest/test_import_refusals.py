@@ -5,7 +5,8 @@ import pytest
 from tests.csv_files import CATALOG, STUDENTS, counts, load, places
 from tests.library import loans, rows, stored
 from workers.core.errors import CsvFormatError
-from workers.ingest.csv_import import CsvError, import_csv
+from workers.ingest.csv_import import import_csv
+from workers.ingest.csv_rows import CsvError
 from workers.ingest.csv_tables import Table
 
 pytestmark = pytest.mark.usefixtures("stores")

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from html import unescape
 from urllib.parse import quote
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from starlette.testclient import TestClient
@@ -14,10 +15,13 @@ from tests.library import change
 from tests.work_off import work_off
 from workers.books.term_weights import default_weights
 from workers.core.vocabulary import Kind
+from workers.ingest import imports
+from workers.ingest.csv_tables import Table
 from workers.ledger.freshness import Notification
 
 OTHER = "Mr. Varga"
 CLASS = f"/library/classes/{quote(HOMEROOM)}"
+IMPORT_ID = UUID(int=9)
 OTHER_CLASS = f"/library/classes/{quote(OTHER)}"
 
 
@@ -34,6 +38,18 @@ def open_school() -> None:
             }
         )
     work_off([Notification(Kind.student_embedding, f"S{number}") for number in range(20)])
+    look_at_file()
+
+
+def look_at_file() -> None:
+    """A file of one loan, under IMPORT_ID, that is not imported yet."""
+    import_id, _ = imports.look_at_file(
+        Table.checkouts,
+        "loans.csv",
+        b"checkout_id,student_id,book_id,checkout_date,return_date,student_rating\n"
+        b"L1,S0,B39,2026-01-05,,\n",
+    )
+    change("UPDATE imports SET import_id = %s WHERE import_id = %s", IMPORT_ID, import_id)
 
 
 def let_picks_lead() -> None:

@@ -14,7 +14,7 @@ from routes.library.views import ACTS, DOWNLOADS, PAGES
 from tests.api.test_access import HOMEROOM, SECRETS
 from tests.console.session import log_in, token
 from tests.library import change, rows
-from tests.library_pages.school import OTHER
+from tests.library_pages.school import IMPORT_ID, OTHER
 from workers.core.api_keys import Role
 
 HOSTILE = "<script>alert(1)</script>"
@@ -23,8 +23,8 @@ ROOM = Path(__file__).parents[2] / "routes" / "library"
 
 def filled(path: str, homeroom: str = HOMEROOM, student_id: str = "S0") -> str:
     path = path.replace("{teacher}", quote(homeroom, safe=""))
-    path = path.replace("{student_id}", student_id).replace("{book_id}", "B00")
-    return path.replace("{version}", "0")
+    path = path.replace("{import_id}", str(IMPORT_ID)).replace("{version}", "0")
+    return path.replace("{student_id}", student_id).replace("{book_id}", "B00")
 
 
 def test_every_page_and_file_needs_a_login_and_shows_itself_to_its_role(

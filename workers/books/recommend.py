@@ -18,7 +18,12 @@ from workers.books.evidence import Evidence
 from workers.books.items import gather_evidence, ids_in, make_items
 from workers.books.query_vector import embed_query
 from workers.books.rank import Ranked, rank_books
-from workers.books.situation import Situation, read_situation, situation_without_postgres
+from workers.books.situation import (
+    Guest,
+    Situation,
+    read_situation,
+    situation_without_postgres,
+)
 from workers.books.wanted import Answer, Wanted
 from workers.books.widening import Degraded
 from workers.books.wording import Wording, ask_for_words, find_words, with_words
@@ -54,6 +59,20 @@ def recommend(scoring: Scoring, wanted: Wanted) -> Answer:
     answer = replace(answer, items=with_words(answer.items, ask_for_words(words)))
     with connection() as conn:
         return _store(conn, answer, situation, earlier)
+
+
+def recommend_to_guest(scoring: Scoring, wanted: Wanted, guest: Guest) -> Answer:
+    """Answer somebody who is no student, as a student is answered; nothing of it is kept.
+
+    No chat model is asked for words: whoever has no account has not agreed to that.
+
+    Raises:
+        psycopg.OperationalError: Postgres does not answer.
+    """
+    with connection() as conn:
+        situation = read_situation(conn, scoring, wanted, guest=guest)
+        ranked, evidence, shown = _look(conn, situation, wanted)
+    return _answer(situation, wanted, ranked, evidence, shown)
 
 
 def recommend_without_postgres(scoring: Scoring, wanted: Wanted) -> Answer | None:

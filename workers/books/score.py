@@ -75,13 +75,15 @@ class Student:
     """What scoring knows of a student; `level` in grades, `slope` in grades per 30 days.
 
     `read` are the rows of all books ever borrowed, `profile` (d,) is the vector of the profile in
-    the space of the books' vectors, `grade_row` a row of `BookArrays.trending`.
+    the space of the books' vectors, `elsewhere` (d,) the weighted sum of vectors of what was read
+    and is not in the catalogue, `grade_row` a row of `BookArrays.trending`.
     """
 
     history: History = NO_HISTORY
     read: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     neighbors: Sequence[Neighbor] = ()
     profile: Floats | None = None
+    elsewhere: Floats | None = None
     level: float | None = None
     slope: float | None = None
     grade_row: int = -1
@@ -147,7 +149,12 @@ def _terms(
     if weights.readers and books.weights is not None:
         found["readers"] = terms.share_of_best(terms.readers(books.weights, histories), kept)
     if weights.content and books.vectors is not None:
-        tastes = terms.tastes(books.vectors, histories, [student.profile for student in students])
+        tastes = terms.tastes(
+            books.vectors,
+            histories,
+            [student.profile for student in students],
+            [student.elsewhere for student in students],
+        )
         found["content"] = terms.share_of_best(terms.content(books.vectors, tastes), kept)
     if weights.neighbors and any(student.neighbors for student in students):
         borrowed = terms.neighbors([student.neighbors for student in students], len(books.catalog))

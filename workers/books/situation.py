@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 
 from workers.books.arrays import Scoring, ScoringArrays
@@ -35,6 +36,18 @@ OF_A_BOOK = TermWeights(
 
 
 @dataclass(frozen=True)
+class Guest:
+    """Somebody who is no student: facts that stand in no table of students.
+
+    `elsewhere` (d,) is the weighted sum of vectors, of the configured model, of what they read and
+    the catalogue does not have.
+    """
+
+    facts: StudentFacts
+    elsewhere: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
 class Situation:
     """Arrays, students, what must not come, weights and day; `gone` are ids deleted meanwhile.
 
@@ -59,8 +72,9 @@ def read_situation(
     scoring: Scoring,
     wanted: Wanted,
     asked: QueryVector | None = None,
+    guest: Guest | None = None,
 ) -> Situation:
-    """Read the situation that a request is answered in.
+    """Read the situation that a request is answered in, for students, a book, or a guest.
 
     Args:
         asked: the vector of the request's query, which is not asked for with a connection held;
@@ -81,8 +95,12 @@ def read_situation(
         hidden = arrays.catalog.rows_of(state.hidden_ids or ())
         known = [Known(hidden=hidden, seen=students[0].read, excluded=excluded)]
     else:
-        loans = scoring.reader_loans(arrays.catalog, state.half_life_loans)
-        students = _students(conn, arrays, facts, state.half_life_loans, loans)
+        if guest is not None:
+            facts = [guest.facts]
+            students = [_of_guest(arrays, guest, state.half_life_loans)]
+        else:
+            loans = scoring.reader_loans(arrays.catalog, state.half_life_loans)
+            students = _students(conn, arrays, facts, state.half_life_loans, loans)
         known = [
             known_of(
                 each,
@@ -168,6 +186,16 @@ def _students(
         else student
         for each, student in zip(facts, students, strict=True)
     ]
+
+
+def _of_guest(arrays: ScoringArrays, guest: Guest, half_life: float) -> Student:
+    """Lay a guest's facts out as those of a student are."""
+    student = student_of(guest.facts, arrays.catalog, half_life, {})
+    projection = arrays.vectors.projection
+    if projection is None or guest.elsewhere is None:
+        return student
+    length = np.float32(np.linalg.norm(guest.elsewhere))
+    return replace(student, elsewhere=projection.project(guest.elsewhere[None])[0] * length)
 
 
 def _of_book(arrays: ScoringArrays, book_id: str) -> Student:

@@ -48,16 +48,23 @@ def content(vectors: Floats, tastes: Floats) -> Floats:
 
 
 def tastes(
-    vectors: Floats, histories: Sequence[History], profiles: Sequence[Floats | None]
+    vectors: Floats,
+    histories: Sequence[History],
+    profiles: Sequence[Floats | None],
+    elsewhere: Sequence[Floats | None] | None = None,
 ) -> Floats:
     """Average the vectors of what each student borrowed and did not dislike: unit rows (s, d).
 
-    Of a student whose books have no vectors it is the profile's vector, or zeros without one.
+    To them is added what they read `elsewhere`, a weighted sum of vectors. Of a student whose books
+    have no vectors it is the profile's vector, or zeros without one.
     """
     found = np.zeros((len(histories), vectors.shape[1]), np.float32)
-    for taste, history, profile in zip(found, histories, profiles, strict=True):
+    others = elsewhere or [None] * len(histories)
+    for taste, history, profile, other in zip(found, histories, profiles, others, strict=True):
         liked = history.liked
         taste[:] = liked.weights @ vectors[liked.books]
+        if other is not None:
+            np.add(taste, other, out=taste)
         if profile is not None and not taste.any():
             taste[:] = profile
     lengths = np.linalg.norm(found, axis=1, keepdims=True)

@@ -40,6 +40,10 @@ class CsvFormatError(KinfoldError):
         self.column = column
 
 
+class ReadingListError(KinfoldError):
+    """A reader's list cannot be read; the message says why and repeats nothing of it."""
+
+
 class ProviderError(KinfoldError):
     """The embeddings provider did not give vectors."""
 

@@ -57,6 +57,7 @@ class RunKind(StrEnum):
     documents_ids = "documents_ids"
     recompute_users = "recompute_users"
     recompute_named_users = "recompute_named_users"
+    import_file = "import_file"
 
 
 @dataclass(frozen=True)

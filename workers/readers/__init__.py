@@ -1,0 +1,1 @@
+"""Readers without an account: lists of what they have read, matched, and what they might read."""
