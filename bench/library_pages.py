@@ -24,6 +24,7 @@ from bench.recommendations import fill
 from bench.report import Figure, print_table, write_json
 from bench.stack import prepared, running
 from workers.books.build_model import build_model
+from workers.books.recommendation_weeks import store_weeks
 from workers.core.settings import settings
 from workers.core.stores import connection, transaction
 from workers.jobs.runs import RunKind, create_run
@@ -32,7 +33,11 @@ KEY = "the librarian of this bench"
 KEYS = f"jo:librarian:{hashlib.sha256(KEY.encode()).hexdigest()}"
 CLASS_SIZE = 30
 GENRES = 20
+# Of the students that `fill` stores.
+GRADES = 9
 LIMIT_MS = 300
+# A route that does nothing: what the machine and the client cost alone.
+NOTHING = "/health/live"
 PICKS = 40
 # A year's answers of a school that asks for a list per child and week.
 ANSWERS = 20_000
@@ -50,10 +55,15 @@ def main() -> None:
         fill(arguments.students, arguments.books, arguments.loans)
         furnish(arguments.students)
         build_model(create_run(RunKind.recommendation_model))
+        started = time.perf_counter()
+        store_weeks()
+        counted = Figure(
+            "weeks of answers counted, as each night", time.perf_counter() - started, "s"
+        )
         figures = measure(arguments.students, arguments.books, arguments.rounds)
     title = f"library pages, {arguments.students:,} students, {arguments.books:,} books"
-    print_table(title, figures)
-    print(f"\nwritten: {write_json('library_pages', {title: figures})}")
+    print_table(title, [*figures, counted])
+    print(f"\nwritten: {write_json('library_pages', {title: [*figures, counted]})}")
 
 
 def furnish(students: int) -> None:
@@ -131,6 +141,13 @@ def measure(students: int, books: int, rounds: int) -> list[Figure]:
         "class as a file": lambda: f"/library/classes/{teacher()}/csv",
         "book": lambda: f"/library/books/B{next(drawn) % books:06}",
         "picks": lambda: "/library/picks",
+        "weights": lambda: "/library/weights",
+        "weights, a preview": lambda: "/library/weights?readers=1&content=0",
+        "figures": lambda: "/library/figures",
+        "figures, books as a file": lambda: "/library/figures/catalogue/csv",
+        "map": lambda: "/library/map",
+        "map, a class": lambda: f"/library/map?homeroom={teacher()}",
+        "map, a grade": lambda: f"/library/map?grade={next(drawn) % GRADES}",
     }
     figures = []
     with (
@@ -139,7 +156,7 @@ def measure(students: int, books: int, rounds: int) -> list[Figure]:
     ):
         assert client.post("/login", data={"key": KEY}).status_code == 303
         web = psutil.Process(pids["web"])
-        for name, path in pages.items():
+        for name, path in {"nothing": lambda: NOTHING, **pages}.items():
             client.get(path()).raise_for_status()
             took, before = [], web.cpu_times().user
             for _ in range(rounds):

@@ -1,9 +1,14 @@
 """The library's pages asked for with keys, over a small school."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 # What reads the settings is imported late: pytest loads this file before they are there.
 
@@ -45,3 +50,14 @@ def teacher(school: TestClient) -> TestClient:
 
     log_in(school, Role.teacher)
     return school
+
+
+@pytest.fixture
+def page(stores: None, configure: Callable[..., None], tmp_path: Path) -> "Iterator[Page]":
+    """A browser over the school, which is served with keys; nobody is logged in."""
+    from tests.api.test_access import API_KEYS
+    from tests.library_pages.walking import school_in_browser
+
+    configure(API_KEYS=API_KEYS)
+    with school_in_browser(tmp_path / "logs") as page:
+        yield page

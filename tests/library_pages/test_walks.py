@@ -1,65 +1,29 @@
 """The library's pages in a browser: what a teacher and a librarian do there on a morning."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from embedded.ports import free_port
 from routes.library.views import PAGES
-from tests.api.test_access import API_KEYS, SECRETS, let_teachers_in
-from tests.browser import DESKTOP, PHONE, Album, browser_page, faults
+from tests.browser import DESKTOP, PHONE, Album, faults
 from tests.library import change, rows
 from tests.library_pages.school import (
     CLASS,
     OTHER_CLASS,
     let_picks_lead,
     name_of,
-    open_school,
 )
 from tests.library_pages.test_pages import filled
-from tests.lines import logs, running_lines
-from tests.processes import eventually
+from tests.library_pages.walking import log_in
 from workers.core.api_keys import Role
 
 CHILD = "/library/students/S0"
 
 
 @pytest.fixture
-def page(stores: None, configure: Callable[..., None], tmp_path: Path) -> Iterator[Page]:
-    """A browser over a school that is served with keys."""
-    configure(API_KEYS=API_KEYS)
-    open_school()
-    let_teachers_in()
-    directory, port = tmp_path / "logs", free_port()
-    directory.mkdir()
-    with running_lines(directory, "web", PORT=port, HOST="127.0.0.1"):
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(url), lambda: logs(directory))
-        with browser_page(url) as page:
-            yield page
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-@pytest.fixture
 def album(tmp_path: Path) -> Album:
     return Album(tmp_path / "screenshots")
-
-
-def log_in(page: Page, role: Role) -> None:
-    page.context.clear_cookies()
-    page.goto("/library")
-    page.get_by_label("API key").fill(SECRETS[role])
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Library")).to_be_visible()
 
 
 def titles(page: Page) -> list[str]:
