@@ -11,7 +11,7 @@ from workers.core.process import per_process
 
 # A class of thirty behind one address, each of whom looks three times in a minute.
 READS = RateLimitItemPerMinute(120)
-# Lists are matched with the whole catalogue, which costs up to a second of work each.
+# Lists are matched with the whole catalogue, which takes up to a second among 100,000 books.
 WRITES = RateLimitItemPerMinute(40)
 # Lists that are kept cost room for a month.
 NEW = RateLimitItemPerHour(100)
