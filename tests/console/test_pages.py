@@ -14,6 +14,7 @@ from api import OPERATIONS, app
 from routes.console.forms import PREFIX
 from routes.console.views import PAGES
 from routes.library.acts import PREFIX as ACTS_PREFIX
+from routes.library.reader import ROUTES as READER_ROUTES
 from routes.library.views import ACTS, DOWNLOADS
 from routes.library.views import PAGES as LIBRARY_PAGES
 from tests.api.test_access import API_KEYS, SECRETS
@@ -92,6 +93,7 @@ def test_every_route_is_an_operation_a_page_a_form_or_the_login() -> None:
     known |= {PREFIX + each.path for each in OPERATIONS if each.form}
     known |= {page.path for page in LIBRARY_PAGES} | {ACTS_PREFIX + act.path for act in ACTS}
     known |= {each.path for each in DOWNLOADS}
+    known |= {route.path for route in READER_ROUTES}
     known |= {"/login", "/logout", "/openapi.json", "/docs", "/static"}
     assert {route.path for route in app.routes if isinstance(route, Route | Mount)} == known
 
