@@ -26,7 +26,7 @@ LIST_NEAR = query("library/reader_map.list_near")
 COUNT_READERS = query("library/reader_map.count_readers")
 
 # More points than this cover each other, and their vectors take longer to read than a page may.
-MAX_POINTS = 1000
+MAX_POINTS = 500
 
 Floats = npt.NDArray[np.float32]
 
