@@ -70,7 +70,7 @@ def _fuse_one(
             normalized = _normalize(signals[name], *bounds[name])
             parts[name] = Part(signals[name], normalized, share * normalized)
     missing = [name for name in shares if name not in signals]
-    return Fused(sum(part.score for part in parts.values()), parts, missing)
+    return Fused(sum((part.score for part in parts.values()), 0.0), parts, missing)
 
 
 def _bounds(values: Sequence[float]) -> tuple[float, float]:
