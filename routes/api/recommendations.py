@@ -178,14 +178,20 @@ def get_explanation(
     genres = frozenset(each.strip() for each in (genre or "").split(",") if each.strip())
     wanted = Wanted(
         student_ids=(student_id,),
-        levels=None
-        if level_min is None and level_max is None
-        else (level_min or 0.0, MAX_LEVEL if level_max is None else level_max),
+        levels=_window(level_min, level_max),
         genres=genres or None,
         language=language,
         available=available is not False,
     )
     return reply(EXPLANATION, explain(_scoring(request), wanted, book_id))
+
+
+def _window(level_min: float | None, level_max: float | None) -> tuple[float, float] | None:
+    """Give the levels between two ends, whichever is the lower; None without any."""
+    if level_min is None and level_max is None:
+        return None
+    ends = (level_min or 0.0, MAX_LEVEL if level_max is None else level_max)
+    return min(ends), max(ends)
 
 
 def _check_wanted(request: Request, wanted: Wanted) -> None:

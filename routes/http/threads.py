@@ -5,6 +5,7 @@ what computes for milliseconds has few.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -16,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from routes.http.problems import Problem
 from workers.core.process import per_process, until_exit
 
 Asked = ParamSpec("Asked")
@@ -42,18 +44,38 @@ def _computing() -> ThreadPoolExecutor:
     return until_exit(ThreadPoolExecutor(COMPUTING, thread_name_prefix="computing"))
 
 
+@per_process
+def _computing_since() -> dict[object, float]:
+    """Keep when each answer that is being computed began, by the monotonic clock."""
+    return {}
+
+
 async def compute(answer: Callable[Asked, T], *arguments: Asked.args, **named: Asked.kwargs) -> T:
     """Answer a request that computes for milliseconds, and asks Postgres in between.
 
     Raises:
-        PoolTimeout: there is no answer within five seconds.
+        PoolTimeout: it has been computed for five seconds, or nobody before it was done in that
+            time: Postgres does not answer.
+        Problem: 503, it had to wait for others, who go on.
     """
-    loop = asyncio.get_running_loop()
+    loop, began = asyncio.get_running_loop(), _computing_since()
     work = partial(copy_context().run, answer, *arguments, **named)
+    this = object()
+
+    def timed() -> T:
+        began[this] = time.monotonic()
+        try:
+            return work()
+        finally:
+            del began[this]
+
     try:
         async with asyncio.timeout(ANSWER_S):
-            return await loop.run_in_executor(_computing(), work)
+            return await loop.run_in_executor(_computing(), timed)
     except TimeoutError:
+        goes_on = any(time.monotonic() - at < ANSWER_S for at in list(began.values()))
+        if this not in began and goes_on:
+            raise Problem(503, "too many ask at once; try again in a moment") from None
         raise PoolTimeout(f"no answer within {ANSWER_S} s") from None
 
 

@@ -1,6 +1,7 @@
 """The page of a book: who borrowed it, what goes with it, its level, copies, and what staff do."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,12 +16,13 @@ from routes.library.home import homerooms_of
 from routes.library.student import scoring_of
 from routes.library.words import count
 from workers.books.read import find_similar_books
-from workers.books.recommend import recommend
+from workers.books.recommend import look_up
 from workers.books.wanted import Wanted
 from workers.core.api_keys import Role
 from workers.core.errors import UnknownKeyError
 from workers.ingest.events import BookChanged, StaffPickAdded, StaffPickRemoved
 from workers.library.book import (
+    ENOUGH_READERS,
     BookFacts,
     ReadersFreshness,
     hide_book,
@@ -41,14 +43,17 @@ def book(request: Request, book_id: str) -> Mapping[str, Any]:
     also = _also_borrowed(request, page.book)
     homerooms = homerooms_of(caller_of(request))
     own = [each for each in page.out if homerooms is None or each.homeroom_teacher in homerooms]
+    # One or two readers' levels would be those of children whom a teacher may not see.
+    few = homerooms is not None and page.levels.readers < ENOUGH_READERS
+    levels = replace(page.levels, quartiles=None) if few else page.levels
     covers = [page.book.cover_url, *(each.cover_url for each in also)]
     return {
         "title": page.book.name,
         "book": page.book,
         "grades": page.grades,
         "most_readers": max((row.readers for row in page.grades), default=0),
-        "levels": page.levels,
-        "differs": page.levels.differ_from(page.book.level),
+        "levels": levels,
+        "differs": levels.differ_from(page.book.level),
         "freshness": page.freshness,
         "said": say_freshness(page.freshness),
         "out": own,
@@ -64,7 +69,7 @@ def _also_borrowed(request: Request, found: BookFacts) -> list[Any]:
     """Find what readers of a book also borrowed; nothing where the arrays do not know it yet."""
     try:
         wanted = Wanted(book_id=found.book_id, limit=SHOWN, available=False)
-        answer = recommend(scoring_of(request), wanted)
+        answer = look_up(scoring_of(request), wanted)
     except UnknownKeyError:
         return []
     return [item for item in answer.items if item.parts.get("readers", 0) > 0]

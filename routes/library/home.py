@@ -32,7 +32,9 @@ def home(request: Request, q: str | None) -> Mapping[str, Any]:
     asked = (q or "").strip()
     homerooms = homerooms_of(caller_of(request))
     if asked:
-        found = search_books(asked, BookFilter(), SHOWN_HITS)
+        # What may be the name of a child, whoever sees that child, goes to no provider.
+        is_name = bool(find_children(asked, None))
+        found = search_books(asked, BookFilter(), SHOWN_HITS, by_meaning=not is_name)
         return {
             "asked": asked,
             "hits": found.hits,

@@ -76,7 +76,7 @@ def get_reader(request: Request) -> Response:
         reader = read_reader(code)
     except UnknownKeyError:
         response = render(request, None, "reader.html", **_frame(SAID["unknown"]))
-        response.delete_cookie(COOKIE)
+        response.delete_cookie(COOKIE, path=PATH)
         return response
     response = _answer(request, reader, said, code)
     _remember(response, code)
@@ -86,7 +86,7 @@ def get_reader(request: Request) -> Response:
 def post_reader(request: Request) -> Response:
     """Take a list, or a verdict on a book, and show what follows from it."""
     form = _form(request, WRITES)
-    code = request.cookies.get(COOKIE)
+    code = _kept_code(request)
     try:
         listed = _listed(form)
     except ReadingListError as error:
@@ -108,6 +108,17 @@ def post_reader(request: Request) -> Response:
     response = RedirectResponse(PATH, 303)
     _remember(response, keep_reader(reader))
     return response
+
+
+def _kept_code(request: Request) -> str | None:
+    """Read the code that this device keeps, while there is a list of it."""
+    code = request.cookies.get(COOKIE)
+    try:
+        if code is not None:
+            read_reader(code)
+    except UnknownKeyError:
+        return None
+    return code
 
 
 def open_reader(request: Request) -> Response:

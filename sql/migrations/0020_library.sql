@@ -1,9 +1,15 @@
 -- The library's people: names of children, and keys that are made while Kinfold runs.
 
+-- Indexes first, because they take long: what locks a table for readers comes after them. Which
+-- classes there are, which borrowed lately, and which books nobody has borrowed for a year.
+CREATE INDEX students_homeroom_teacher ON students (homeroom_teacher);
+CREATE INDEX checkouts_checkout_date ON checkouts (checkout_date);
+CREATE INDEX checkouts_book_id_checkout_date ON checkouts (book_id, checkout_date);
+DROP INDEX checkouts_book_id;
+
 -- A child's name as the library calls it. Shown by the library's pages and nowhere else: it goes
 -- into no log line, no profile and no text that is embedded.
 ALTER TABLE students ADD COLUMN display_name text CHECK (length(display_name) <= 200);
-CREATE INDEX students_homeroom_teacher ON students (homeroom_teacher);
 
 -- Keys beside those of API_KEYS, by the SHA-256 of each.
 CREATE TABLE api_keys (
@@ -20,11 +26,6 @@ CREATE TABLE api_keys (
 -- Why a book was put aside on a child's page.
 ALTER TABLE book_feedback ADD COLUMN reason text
     CHECK (reason IN ('read_at_home', 'too_hard', 'not_interested'));
-
--- Which classes borrowed lately, and which books nobody has borrowed for a year.
-CREATE INDEX checkouts_checkout_date ON checkouts (checkout_date);
-DROP INDEX checkouts_book_id;
-CREATE INDEX checkouts_book_id ON checkouts (book_id, checkout_date);
 
 -- Books that are in the catalogue and shall be recommended to nobody.
 CREATE TABLE hidden_books (

@@ -95,3 +95,13 @@ def test_what_no_rule_keeps_out_has_a_rank_and_parts_that_sum(
     assert [each["score"] for each in by_rank] == sorted(
         (each["score"] for each in by_rank), reverse=True
     )
+
+
+def test_the_ends_of_a_level_filter_may_come_in_any_order(
+    library: None, client: TestClient
+) -> None:
+    ends = [
+        client.get(f"{PATH}/explain?book_id=B60{asked}").json()
+        for asked in ("&level_min=1&level_max=6", "&level_min=6&level_max=1")
+    ]
+    assert ends[0] == ends[1]

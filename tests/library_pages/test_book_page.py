@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 from tests.console.session import log_in
 from tests.library import change, rows
 from tests.library_pages.school import act, let_picks_lead, name_of
+from tests.shelf import loan, record
 from tests.work_off import work_off
 from workers.books.arrays import Scoring
 from workers.books.recommend import recommend
@@ -138,3 +139,16 @@ def test_a_book_that_only_a_loan_has_named_has_a_page(librarian: TestClient) -> 
         assert sentence in text, sentence
     assert "Not done" in act(librarian, "/books/stub/correct", level="3")
     assert librarian.get("/library/books/none").status_code == 404
+
+
+def test_a_teacher_is_not_told_the_level_of_one_child_of_another_class(
+    teacher: TestClient,
+) -> None:
+    change("DELETE FROM checkouts WHERE book_id = 'B00' AND student_id <> 'S1'")
+    change("UPDATE students SET homeroom_teacher = 'Mx. Else' WHERE student_id = 'S1'")
+    record(loan("S1", 0, days_ago=3))
+    text = teacher.get(PATH).text
+    assert "Half of them between" not in text
+    assert "Too few readers of it have a level" in text
+    log_in(teacher, Role.librarian)
+    assert "Half of them between" in teacher.get(PATH).text

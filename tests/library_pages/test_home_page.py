@@ -3,6 +3,7 @@
 from starlette.testclient import TestClient
 
 from tests.console.session import log_in
+from tests.embeddings_server import EmbeddingsServer
 from tests.library import all_fresh, change
 from tests.library_pages.school import CLASS, OTHER, OTHER_CLASS, name_of
 from tests.shelf import loan, record
@@ -78,3 +79,14 @@ def test_lists_hold_new_books_and_those_nobody_borrowed_for_a_year(librarian: Te
 def test_an_empty_library_says_what_to_do(keyed: TestClient) -> None:
     log_in(keyed, Role.librarian)
     assert "No classes yet." in keyed.get("/library").text
+
+
+def test_what_may_be_a_childs_name_goes_to_no_provider_whoever_asks(
+    embeddings_server: EmbeddingsServer, teacher: TestClient
+) -> None:
+    before = len(embeddings_server.requests)
+    for n in (1, 2):  # of another class, and of one's own
+        teacher.get(f"/library?q={name_of(n)}")
+    assert len(embeddings_server.requests) == before
+    teacher.get("/library?q=dragons")
+    assert len(embeddings_server.requests) == before + 1

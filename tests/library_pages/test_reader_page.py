@@ -164,3 +164,16 @@ def test_what_somebody_wrote_is_no_markup_and_in_no_log_line(
     logged = "".join(repr(vars(line)) for line in caplog.records)
     assert "/reader" in logged
     assert "alert(" not in logged
+
+
+def test_a_device_whose_list_was_deleted_on_another_one_begins_anew(
+    reader: TestClient,
+) -> None:
+    send(reader, list=TWENTY, keep="yes")
+    here = dict(reader.cookies)
+    send(reader, "/reader/delete")
+    reader.cookies.set(COOKIE, here[COOKIE], path="/reader")
+    assert send(reader, list=TWENTY)[0] == 200
+    forgotten = reader.get("/reader").headers["set-cookie"]
+    assert "Max-Age=0" in forgotten
+    assert "Path=/reader" in forgotten

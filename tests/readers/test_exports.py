@@ -90,3 +90,10 @@ def test_whatever_a_line_holds_becomes_a_title_that_can_be_stored() -> None:
 
 def test_an_entry_without_other_spellings_is_read_as_it_is() -> None:
     assert ListedBook("Emma", "Jane Austen").readings == (("Emma", "Jane Austen"),)
+
+
+@pytest.mark.parametrize("filling", [" ", "(#", "("])
+def test_a_line_or_cell_of_a_megabyte_is_cut_before_it_is_searched(filling: str) -> None:
+    long = f"a{filling * (1_000_000 // len(filling))}b"
+    assert len(read_list(long.encode())) == 1
+    assert len(read_list(f"title,author\n{long[:100_000]},x\n".encode())) == 1

@@ -75,6 +75,18 @@ def recommend_to_guest(scoring: Scoring, wanted: Wanted, guest: Guest) -> Answer
     return _answer(situation, wanted, ranked, evidence, shown)
 
 
+def look_up(scoring: Scoring, wanted: Wanted) -> Answer:
+    """Answer a request for a page that somebody looks at: nothing is kept, no model writes.
+
+    Raises:
+        UnknownKeyError: a student or the book is not known.
+        psycopg.OperationalError: Postgres does not answer.
+    """
+    with connection() as conn:
+        situation = read_situation(conn, scoring, wanted, None)
+        return _answer(situation, wanted, *_look(conn, situation, wanted))
+
+
 def recommend_without_postgres(scoring: Scoring, wanted: Wanted) -> Answer | None:
     """Answer from what this process holds while Postgres is down.
 

@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from workers.books.fusion import fuse
 from workers.books.nearest_books import BookFilter, find_nearest
-from workers.books.query_vector import embed_query
+from workers.books.query_vector import QueryVector, embed_query
 from workers.core.queries import query
 from workers.core.stores import transaction
 
@@ -94,12 +94,15 @@ class WordsHeld:
     named: int
 
 
-def search_books(text: str, fitting: BookFilter, limit: int, skip: int = 0) -> Found:
+def search_books(
+    text: str, fitting: BookFilter, limit: int, skip: int = 0, *, by_meaning: bool = True
+) -> Found:
     """Find books by a text, `limit` of them after the first `skip`.
 
-    As many as asked, while books fit: those whose words say nothing are ranked by meaning.
+    As many as asked, while books fit: those whose words say nothing are ranked by meaning. Not
+    `by_meaning`, the text goes to no provider, and only its words are looked for.
     """
-    asked = embed_query(text)
+    asked = embed_query(text) if by_meaning else QueryVector(None)
     with transaction() as conn:
         # First, because what the other sets for its search holds until the end.
         held = find_by_words(conn, text, fitting, POOL)

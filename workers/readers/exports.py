@@ -24,6 +24,8 @@ GIVEN_UP = frozenset({"did-not-finish", "dnf", "abandoned"})
 GIVEN_UP_RATING = 2
 
 DELIMITERS = "\t,;"
+# Characters of a cell or line that are looked at: expressions take the square of what they search.
+MAX_CELL = 4 * MAX_TEXT
 # The series that Goodreads and LibraryThing write behind a title, as in "(Dune, #1)".
 SERIES = re.compile(r"\s*[(\[][^()\[\]]*(#|\bbook\b|\bvol)[^()\[\]]*[)\]]\s*$", re.IGNORECASE)
 BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\(?\d{1,4}[.)])\s+")
@@ -80,7 +82,7 @@ def _table(text: str, delimiter: str) -> list[ListedBook]:
         reader = csv.reader(lines, delimiter=delimiter)
     try:
         header = [_name(cell) for cell in next(reader)]
-        rows = [dict(zip(header, cells, strict=False)) for cells in _bounded(reader)]
+        rows = [dict(zip(header, _cut(cells), strict=False)) for cells in _bounded(reader)]
     except csv.Error as error:
         raise ReadingListError(f"line {reader.line_num} cannot be read: {error}") from None
     read = [row for row in rows if not _is_unread(row)]
@@ -98,6 +100,10 @@ def _bounded(rows: Iterable[list[str]]) -> Iterator[list[str]]:
             if count > MAX_ROWS:
                 raise ReadingListError(f"a list has at most {MAX_ROWS:,} books")
             yield row
+
+
+def _cut(cells: Iterable[str]) -> list[str]:
+    return [cell.strip()[:MAX_CELL] for cell in cells]
 
 
 def _is_unread(row: Mapping[str, str]) -> bool:
@@ -125,7 +131,8 @@ def _of_row(row: Mapping[str, str]) -> ListedBook | None:
 
 def _lines(text: str) -> Iterator[ListedBook]:
     for cells in _bounded([line] for line in text.splitlines()):
-        line = _clean(SERIES.sub("", BULLET.sub("", cells[0])))
+        (line,) = _cut(cells)
+        line = _clean(SERIES.sub("", BULLET.sub("", line)))
         if not line:
             continue
         isbn = isbn_core(line) if re.fullmatch(r"[0-9xX -]{10,17}", line) else None
