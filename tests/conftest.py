@@ -151,7 +151,7 @@ def configure(fresh_settings: None, monkeypatch: pytest.MonkeyPatch) -> Callable
 def embeddings_server(configure: Callable[..., None]) -> Iterator[EmbeddingsServer]:
     """A provider over real HTTP, chosen by the settings; one that hangs is given up soon."""
     with serving_embeddings() as server:
-        configure(OPENAI_BASE_URL=server.url, EMBEDDING_TIMEOUT_S=0.5)
+        configure(OPENAI_BASE_URL=server.url, EMBEDDING_TIMEOUT_S=1.5)
         yield server
 
 

@@ -141,9 +141,12 @@ def _work_off(lease: RunLease, until: datetime | None, done: list[str]) -> None:
             first = next((key for key in released if key not in seen), "")
             return attempt(kind, first, work) is not None
 
-    _report(lease, count())
+    counts = count()
+    _report(lease, counts)
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
         while True:
+            # Who was worked on by others when this turn began may be due by its end.
+            others_worked = counts.leased > 0
             most = BATCHES_AT_ONCE * settings().user_batch_size
             released = release_held(kind, until, most) if until else []
             worked = list(threads.map(work_one, range(BATCHES_AT_ONCE)))
@@ -155,9 +158,10 @@ def _work_off(lease: RunLease, until: datetime | None, done: list[str]) -> None:
             _report(lease, counts)
             if any(worked) or released:
                 continue
-            if not counts.leased:
+            if counts.leased:
+                time.sleep(WAIT_S)
+            elif not others_worked:
                 return
-            time.sleep(WAIT_S)
 
 
 def _report(lease: RunLease, counts: RequestCounts) -> None:
