@@ -33,7 +33,7 @@ from tests.failures.soak.report import (
 from tests.failures.soak.teller import Teller
 from tests.library import rows
 from workers.core.boot import open_process
-from workers.core.vocabulary import Queue
+from workers.core.vocabulary import Kind, Queue
 from workers.jobs.queues import resume_queue
 from workers.operations.migrate import migrate
 
@@ -135,10 +135,15 @@ def _settled() -> bool:
 
 def _revive(crew: Crew) -> None:
     """What is dead waits for somebody who asks for it."""
-    dead = rows("SELECT DISTINCT key FROM freshness WHERE dead_at IS NOT NULL")
+    dead = rows(
+        "SELECT DISTINCT key FROM freshness WHERE dead_at IS NOT NULL AND kind <> %s",
+        Kind.book_embedding,
+    )
     for (student_id,) in dead:
         path = f"/students/{quote(student_id, safe='')}/recompute"
         httpx.post(crew.address + path, timeout=60).raise_for_status()
+    books = {"kind": Kind.book_embedding, "all": True}
+    httpx.post(f"{crew.address}/dead/requeue", json=books, timeout=60).raise_for_status()
     _wait(_settled)
 
 
