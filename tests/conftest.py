@@ -2,10 +2,14 @@
 
 import os
 import shutil
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import CodeType, FrameType
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -141,17 +145,31 @@ def configure(fresh_settings: None, monkeypatch: pytest.MonkeyPatch) -> Callable
 
         for name, value in variables.items():
             monkeypatch.setenv(name, str(value))
+        # A thread that began to read the settings before would keep the old ones, for everybody.
+        while _is_run_elsewhere(settings.__wrapped__.__code__):
+            time.sleep(0.001)
         settings.cache_clear()
         process().forget()  # like one that starts with these settings
 
     return change
 
 
+def _is_run_elsewhere(code: CodeType) -> bool:
+    """Say whether another thread is inside this function."""
+    for thread, innermost in sys._current_frames().items():  # nothing else tells
+        frame: FrameType | None = innermost
+        while frame is not None and thread != threading.get_ident():
+            if frame.f_code is code:
+                return True
+            frame = frame.f_back
+    return False
+
+
 @pytest.fixture
 def embeddings_server(configure: Callable[..., None]) -> Iterator[EmbeddingsServer]:
     """A provider over real HTTP, chosen by the settings; one that hangs is given up soon."""
     with serving_embeddings() as server:
-        configure(OPENAI_BASE_URL=server.url, EMBEDDING_TIMEOUT_S=1.5)
+        configure(OPENAI_BASE_URL=server.url, EMBEDDING_TIMEOUT_S=0.5)
         yield server
 
 

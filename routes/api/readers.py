@@ -9,8 +9,9 @@ from starlette.responses import Response
 from routes.http.operations import OPEN, Operation, json_body, media_type, reply
 from routes.http.parameters import path_name, query_limit
 from routes.http.problems import Problem
+from routes.http.scoring import scoring_of
 from routes.http.strangers import NEW, READS, WRITES, count_stranger
-from workers.books.arrays import Scoring
+from routes.http.whole_numbers import AS_WHOLE
 from workers.books.wanted import MAX_LIMIT
 from workers.readers.exports import read_list
 from workers.readers.listed import MAX_BYTES, MAX_ROWS, MAX_TEXT, ListedBook, isbn_core
@@ -35,7 +36,7 @@ class ReadBook(BaseModel):
     title: Text
     author: Text | None = None
     isbn: Annotated[str, StringConstraints(max_length=20)] | None = None
-    rating: Annotated[int, Field(ge=1, le=5)] | None = None
+    rating: Annotated[int, Field(ge=1, le=5), AS_WHOLE] | None = None
 
 
 class KeptUnder(BaseModel):
@@ -87,7 +88,7 @@ def put_reader_books(request: Request, code: str) -> Response:
     """Put a list in the place of the one that was there, and say what was found of it."""
     count_stranger(request, WRITES)
     read_reader(code)
-    books = match_list(_scoring(request), _listed(request))
+    books = match_list(scoring_of(request), _listed(request))
     replace_books(code, books)
     found = [MatchedBook(title=book.title, book_id=book.book_id) for book in books]
     matched = sum(book.book_id is not None for book in books)
@@ -97,7 +98,7 @@ def put_reader_books(request: Request, code: str) -> Response:
 def get_reader_recommendations(request: Request, code: str, limit: int) -> Response:
     """Recommend books for a list, as things stand."""
     count_stranger(request, READS)
-    return reply(FOR_READER, recommend_to_reader(_scoring(request), read_reader(code), limit))
+    return reply(FOR_READER, recommend_to_reader(scoring_of(request), read_reader(code), limit))
 
 
 def delete_reader_list(request: Request, code: str) -> Response:
@@ -117,11 +118,6 @@ def _listed(request: Request) -> list[ListedBook]:
         ListedBook(book.title, book.author, isbn_core(book.isbn or ""), book.rating)
         for book in json_body(request, BOOKS_IN)
     ]
-
-
-def _scoring(request: Request) -> Scoring:
-    scoring: Scoring = request.state.scoring
-    return scoring
 
 
 OPERATIONS = (

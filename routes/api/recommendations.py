@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,34 +23,26 @@ from routes.http.parameters import (
     query_limit,
     query_text,
 )
+from routes.http.scoring import scoring_of
 from routes.http.threads import compute
+from routes.http.whole_numbers import AS_WHOLE
 from workers.books.answers import read_answer
 from workers.books.arrays import Scoring
 from workers.books.diversity import DIVERSITY
 from workers.books.explain import Explanation, explain
 from workers.books.recommend import recommend, recommend_without_postgres
-from workers.books.wanted import MAX_LIMIT, MAX_STUDENTS, Answer, Wanted
+from workers.books.wanted import MAX_LEVEL, MAX_LIMIT, MAX_STUDENTS, Answer, Wanted, level_window
 from workers.core.api_keys import Role
 from workers.core.errors import UnknownKeyError
 from workers.core.vocabulary import Id
 
 MAX_EXCLUDED = 1000
 MAX_GENRES = 20
-MAX_LEVEL = 20.0
 
 Level = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
 Genre = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-
-
-def _no_flag(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")  # noqa: TRY004  # a TypeError would be a defect
-    return value
-
-
-# As JSON knows whole numbers: 2.0 is one, true is none.
-Places = Annotated[int, Field(strict=False, ge=1, le=MAX_LIMIT)]
-Limit = Annotated[Places, BeforeValidator(_no_flag, json_schema_input_type=Places)]
+Places = Annotated[int, Field(strict=True, ge=1, le=MAX_LIMIT)]
+Limit = Annotated[Places, AS_WHOLE]
 
 
 class FilterIn(BaseModel):
@@ -85,7 +77,7 @@ class _Question(BaseModel):
         return Wanted(
             limit=self.limit,
             query=self.query,
-            levels=self.filter.level and (min(self.filter.level), max(self.filter.level)),
+            levels=self.filter.level and level_window(*self.filter.level),
             genres=None if self.filter.genres is None else frozenset(self.filter.genres),
             language=self.filter.language,
             available=self.filter.available,
@@ -178,20 +170,12 @@ def get_explanation(
     genres = frozenset(each.strip() for each in (genre or "").split(",") if each.strip())
     wanted = Wanted(
         student_ids=(student_id,),
-        levels=_window(level_min, level_max),
+        levels=level_window(level_min, level_max),
         genres=genres or None,
         language=language,
         available=available is not False,
     )
-    return reply(EXPLANATION, explain(_scoring(request), wanted, book_id))
-
-
-def _window(level_min: float | None, level_max: float | None) -> tuple[float, float] | None:
-    """Give the levels between two ends, whichever is the lower; None without any."""
-    if level_min is None and level_max is None:
-        return None
-    ends = (level_min or 0.0, MAX_LEVEL if level_max is None else level_max)
-    return min(ends), max(ends)
+    return reply(EXPLANATION, explain(scoring_of(request), wanted, book_id))
 
 
 def _check_wanted(request: Request, wanted: Wanted) -> None:
@@ -212,7 +196,7 @@ def _check_answer(request: Request, recommendation_id: UUID) -> Answer:
 
 
 async def _answer(request: Request, wanted: Wanted) -> Response:
-    scoring = _scoring(request)
+    scoring = scoring_of(request)
     try:
         return await compute(_recommend, scoring, wanted)
     except (psycopg.OperationalError, PoolTimeout):
@@ -224,11 +208,6 @@ async def _answer(request: Request, wanted: Wanted) -> Response:
 
 def _recommend(scoring: Scoring, wanted: Wanted) -> Response:
     return reply(ANSWER, recommend(scoring, wanted))
-
-
-def _scoring(request: Request) -> Scoring:
-    scoring: Scoring = request.state.scoring
-    return scoring
 
 
 OPERATIONS = (

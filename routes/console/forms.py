@@ -22,7 +22,7 @@ from routes.console.sessions import (
 from routes.http.access import admit, check_attempts, count_wrong_key, refuse_other_sites
 from routes.http.children import check_child
 from routes.http.operations import Form, Operation
-from routes.http.problems import Problem, answer_to
+from routes.http.problems import Problem, answered
 from workers.core.api_keys import Role, find_key
 from workers.core.settings import settings
 from workers.core.stored_keys import known_keys
@@ -79,10 +79,7 @@ def _do(request: Request, operation: Operation, form: Form, fields: dict[str, li
         request.state.body = json.dumps(chosen).encode()
     else:
         request.state.body = b""
-    try:
-        answer = operation.act(request)
-    except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
-        answer = answer_to(request, error)
+    answer = answered(request, operation.act)
     body = json.loads(bytes(answer.body))
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
         why = body["detail"] if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else LATER

@@ -215,6 +215,14 @@ def answer_to(request: Request, error: Exception) -> Response:
     return _handler_of(error)(request, error)
 
 
+def answered(request: Request, act: Callable[[Request], Response]) -> Response:
+    """Let somebody act, and answer whatever it raises as the API does."""
+    try:
+        return act(request)
+    except Exception as error:  # noqa: BLE001  # each kind has its handler, and a defect is logged
+        return answer_to(request, error)
+
+
 def is_defect(error: Exception) -> bool:
     """Say whether nobody has foreseen an error."""
     return _handler_of(error) is on_unexpected

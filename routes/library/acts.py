@@ -18,7 +18,7 @@ from routes.http.access import admit, refuse_other_sites
 from routes.http.children import check_child
 from routes.http.operations import audited
 from routes.http.parameters import Parameter, bind
-from routes.http.problems import answer_to
+from routes.http.problems import answered
 from workers.core.api_keys import Role
 from workers.core.metrics import EVENTS_ACCEPTED
 from workers.ingest.events import Event
@@ -76,19 +76,13 @@ class Act:
         """Do it, and say what came of it."""
         request.state.body = json.dumps(request.state.fields).encode()
         action = f"POST {PREFIX}{self.path}"
-        answer = audited(request, action, self._do) if self.audited else self._answer(request)
+        answer = audited(request, action, self._do) if self.audited else answered(request, self._do)
         body = json.loads(bytes(answer.body))
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Flash(f"Not done: {LATER}", ok=False)
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
             return Flash(f"Not done: {body['detail']}", ok=False)
         return Flash(body["said"], ok=True)
-
-    def _answer(self, request: Request) -> Response:
-        try:
-            return self._do(request)
-        except Exception as error:  # noqa: BLE001  # the handlers of the API decide what each means
-            return answer_to(request, error)
 
     def _do(self, request: Request) -> Response:
         return JSONResponse({"said": bind(self.act, self.parameters)(request)})

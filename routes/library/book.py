@@ -11,9 +11,9 @@ from routes.console.pages import Page
 from routes.http.access import caller_of
 from routes.http.parameters import path_id
 from routes.http.problems import Problem
+from routes.http.scoring import scoring_of
 from routes.library.acts import Act, field_of, fields_of, record
 from routes.library.home import homerooms_of
-from routes.library.student import scoring_of
 from routes.library.words import count
 from workers.books.read import find_similar_books
 from workers.books.recommend import look_up

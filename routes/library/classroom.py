@@ -9,13 +9,14 @@ from starlette.requests import Request
 from routes.console.pages import Page
 from routes.http.access import Caller, caller_of
 from routes.http.parameters import path_id, query_choice, query_flag, query_level
+from routes.http.scoring import scoring_of
 from routes.library.downloads import Download, Rows
 from routes.library.filters import or_blank, query_count
-from routes.library.student import WITHOUT, scoring_of
+from routes.library.student import WITHOUT
 from routes.library.words import listed
 from workers.books.next_books import NextBook, next_books
 from workers.books.recommend import recommend
-from workers.books.wanted import MAX_STUDENTS, Wanted
+from workers.books.wanted import MAX_STUDENTS, Wanted, level_window
 from workers.core.api_keys import Role
 from workers.core.errors import UnknownKeyError
 from workers.library.classroom import (
@@ -69,10 +70,7 @@ def classroom(
         Row(child, next(iter(following[child.student_id]), None))
         for child in in_order(children, order)
     ]
-    levels = None
-    if level_min is not None or level_max is not None:
-        ends = (level_min or 0.0, 20.0 if level_max is None else level_max)
-        levels = (min(ends), max(ends))
+    levels = level_window(level_min, level_max)
     answer = None
     if together:
         members = tuple(child.student_id for child in children[:MAX_STUDENTS])

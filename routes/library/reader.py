@@ -16,9 +16,10 @@ from routes.console.pages import answered_by_pages, render
 from routes.http.access import refuse_other_sites
 from routes.http.form_data import FormData, read_form_data
 from routes.http.problems import Problem
+from routes.http.scoring import scoring_of
 from routes.http.strangers import NEW, READS, WRITES, count_stranger
 from routes.library.drawings import bar_of_parts
-from routes.library.student import WITHOUT, Card, scoring_of
+from routes.library.student import WITHOUT, Card
 from routes.library.words import fit
 from workers.core.errors import ReadingListError, UnknownKeyError
 from workers.core.settings import settings

@@ -13,14 +13,14 @@ from routes.console.pages import Page
 from routes.http.access import Caller, caller_of
 from routes.http.parameters import path_id, query_flag, query_level
 from routes.http.problems import Problem
+from routes.http.scoring import scoring_of
 from routes.library.acts import Act, field_of, record
 from routes.library.drawings import bar_of_parts, plot_levels
 from routes.library.filters import or_blank
 from routes.library.words import confidence, fit, trend
-from workers.books.arrays import Scoring
 from workers.books.diversity import DIVERSITY
 from workers.books.recommend import recommend
-from workers.books.wanted import Answer, Item, Wanted
+from workers.books.wanted import Answer, Item, Wanted, level_window
 from workers.core.api_keys import Role
 from workers.ingest.events import BookFeedback, CheckoutAdded
 from workers.library.child import Child, ChildPage, NearChild, read_child_page
@@ -88,10 +88,7 @@ def student(
     """Show a child and the books for it."""
     page = read_child_page(student_id)
     today = datetime.now(UTC).date()
-    levels = None
-    if level_min is not None or level_max is not None:
-        ends = (level_min or 0.0, 20.0 if level_max is None else level_max)
-        levels = (min(ends), max(ends))
+    levels = level_window(level_min, level_max)
     answer = recommend(
         scoring_of(request),
         Wanted(
@@ -129,12 +126,6 @@ def student(
         "today": today,
         "covers": [item.cover_url for item in answer.items],
     }
-
-
-def scoring_of(request: Request) -> Scoring:
-    """Return the arrays of this process."""
-    scoring: Scoring = request.state.scoring
-    return scoring
 
 
 def reading_level(child: Child) -> dict[str, Any] | None:

@@ -11,9 +11,9 @@ from routes.console.pages import Page
 from routes.http.access import caller_of
 from routes.http.parameters import Parameter, path_number, query_level, query_text, refuse
 from routes.http.problems import Problem
+from routes.http.scoring import scoring_of
 from routes.library.acts import Act, field_of
 from routes.library.drawings import PARTS
-from routes.library.student import scoring_of
 from workers.books.compare_weights import compare_weights
 from workers.books.score import TERMS, TermWeights
 from workers.books.term_weights import (

@@ -79,7 +79,7 @@ def test_a_list_as_json_counts_ratings_and_takes_the_place_of_the_one_before(
 ) -> None:
     code = begin(readers)
     put(readers, code, TWENTY)
-    books = [{"title": "Momo", "rating": 5}, {"title": "Eragon", "isbn": "x", "rating": 1}]
+    books = [{"title": "Momo", "rating": 5.0}, {"title": "Eragon", "isbn": "x", "rating": 1}]
     answer = readers.put(f"/readers/{code}/books", json=books)
     assert (answer.json()["listed"], answer.json()["matched"]) == (2, 2)
     stored = "SELECT title, rating FROM reader_books ORDER BY place"
@@ -190,6 +190,9 @@ def test_a_list_is_gone_after_thirty_days_without_use(readers: TestClient) -> No
         (b"{", "application/json", 400),
         (b'[{"title": ""}]', "application/json", 422),
         (b'[{"title": "Momo", "rating": 9}]', "application/json", 422),
+        (b'[{"title": "Momo", "rating": 4.5}]', "application/json", 422),
+        (b'[{"title": "Momo", "rating": "5"}]', "application/json", 422),
+        (b'[{"title": "Momo", "rating": true}]', "application/json", 422),
         (b'[{"title": "Momo", "secret": "x"}]', "application/json", 422),
         (b"Momo", "application/pdf", 415),
     ],

@@ -20,6 +20,7 @@ from tests.failures.soak.story import Story
 from tests.library import change, make_due, rows
 from tests.processes import eventually
 from workers.core.stores import connect
+from workers.jobs.stalled_sessions import end_stalled_sessions
 from workers.neighbors.changes import lock_graph
 
 WORKERS = 2
@@ -33,13 +34,6 @@ FAULTS = (
 )
 # A step that waits for the middle of something goes on if there is nothing to be in the middle of.
 MIDDLE_S = 1.0
-# Who is frozen in the middle of a pipeline holds rows for ever: to the server it is at work. The
-# scheduler, which does not run here, ends such sessions.
-END_HOLDERS = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
-      AND xact_start IS NOT NULL AND wait_event = 'ClientRead'
-"""
 
 
 class Play:
@@ -163,7 +157,8 @@ class Play:
     def let_leases_run_out(self) -> None:
         """Also those of workers that are well: late for the server, not for themselves."""
         if self._frozen:
-            rows(END_HOLDERS)
+            # In the middle of a pipeline it would hold its rows for ever: no scheduler runs here.
+            end_stalled_sessions(stalled_ms=0)
         change("UPDATE freshness SET lease_until = now() WHERE lease_token IS NOT NULL")
         change("UPDATE runs SET lease_until = now() WHERE lease_token IS NOT NULL")
 

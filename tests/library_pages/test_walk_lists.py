@@ -4,18 +4,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from embedded.ports import free_port
 from tests.api.test_access import API_KEYS, SECRETS
-from tests.browser import DESKTOP, PHONE, Album, browser_page, faults
+from tests.browser import DESKTOP, PHONE, Album, faults
 from tests.csv_files import STUDENTS
 from tests.library import rows
-from tests.lines import logs, running_lines
+from tests.library_pages.walking import in_browser
 from tests.lists import TWENTY, open_library
-from tests.processes import eventually
 from workers.core.api_keys import Role
 from workers.ingest.imports import run_import
 
@@ -27,20 +24,8 @@ def page(stores: None, configure: Callable[..., None], tmp_path: Path) -> Iterat
     """A browser over a library of a hundred and twenty known books."""
     configure(API_KEYS=API_KEYS)
     open_library()
-    directory, port = tmp_path / "logs", free_port()
-    directory.mkdir()
-    with running_lines(directory, "web", PORT=port, HOST="127.0.0.1"):
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(url), lambda: logs(directory))
-        with browser_page(url) as page:
-            yield page
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
+    with in_browser(tmp_path / "logs") as page:
+        yield page
 
 
 def picture(page: Page, album: Album, name: str) -> None:

@@ -21,6 +21,13 @@ def school_in_browser(directory: Path) -> Iterator[Page]:
     """A page of a browser over the school; the web process logs into `directory`."""
     open_school()
     let_teachers_in()
+    with in_browser(directory) as page:
+        yield page
+
+
+@contextmanager
+def in_browser(directory: Path) -> Iterator[Page]:
+    """A page of a browser over what is stored; the web process logs into `directory`."""
     directory.mkdir()
     port = free_port()
     with running_lines(directory, "web", PORT=port, HOST="127.0.0.1"):

@@ -10,6 +10,8 @@ from workers.books.reasons import Reason
 
 MAX_LIMIT = 50
 MAX_STUDENTS = 50
+# Of books, in grades.
+MAX_LEVEL = 20.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,18 @@ class Wanted:
     def is_group(self) -> bool:
         """Whether more than one student is asked for."""
         return len(self.student_ids) > 1
+
+
+def level_window(lowest: float | None, highest: float | None) -> tuple[float, float] | None:
+    """Give the levels between two ends in grades, whichever is the lower; None without any.
+
+    >>> level_window(6, 4), level_window(None, 3), level_window(None, None)
+    ((4, 6), (0.0, 3), None)
+    """
+    if lowest is None and highest is None:
+        return None
+    ends = (lowest or 0.0, MAX_LEVEL if highest is None else highest)
+    return min(ends), max(ends)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
 from workers.core.stores import connection
+from workers.library.called import Called
 
 READ_BOOK = query("library/book.read_book")
 COUNT_READERS = query("library/book.count_readers")
@@ -94,18 +95,13 @@ class ReadersFreshness:
 
 
 @dataclass(frozen=True)
-class Borrower:
+class Borrower(Called):
     """A child who has a book now."""
 
     student_id: str
     display_name: str | None
     homeroom_teacher: str | None
     checkout_date: date
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
 
 @dataclass(frozen=True)

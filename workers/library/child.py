@@ -11,6 +11,7 @@ from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import connection
+from workers.library.called import Called
 
 READ_CHILD = query("library/child.read_child")
 LIST_LOANS = query("library/child.list_loans")
@@ -22,7 +23,7 @@ MAX_SET_ASIDE = 20
 
 
 @dataclass(frozen=True)
-class Child:
+class Child(Called):
     """A student's row and profile; `fresh`: whether profile and neighbours reflect all facts."""
 
     student_id: str
@@ -32,11 +33,6 @@ class Child:
     prior_year_reading_score: float | None
     profile: Mapping[str, object] | None
     fresh: bool
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class SetAside:
 
 
 @dataclass(frozen=True)
-class NearChild:
+class NearChild(Called):
     """A neighbour: cosine similarity `sim` in [0, 1], and the books that both borrowed.
 
     `titles` are up to three of them, those that the neighbour rated best first.
@@ -81,11 +77,6 @@ class NearChild:
     genre_shares: Mapping[str, float]
     shared_ids: Sequence[str]
     titles: Sequence[str]
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
 
 @dataclass(frozen=True)

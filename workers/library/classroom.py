@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
 from workers.core.stores import connection
+from workers.library.called import Called
 
 LIST_CHILDREN = query("library/classroom.list_children")
 
@@ -32,7 +33,7 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True)
-class ChildInClass:
+class ChildInClass(Called):
     """A child in its class; `level` in grades, `slope` in grades per 30 days, days as of today."""
 
     student_id: str
@@ -45,11 +46,6 @@ class ChildInClass:
     last_title: str | None
     recent_loans: int
     loans: int
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
     @property
     def is_quiet(self) -> bool:

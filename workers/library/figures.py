@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 
 from workers.core.queries import query
 from workers.core.stores import connection
+from workers.library.called import Called
 
 LOANS_BY_WEEK = query("library/figures.loans_by_week")
 CATALOGUE_USE = query("library/figures.catalogue_use")
@@ -68,7 +69,7 @@ class QuietCounts:
 
 
 @dataclass(frozen=True)
-class QuietChild:
+class QuietChild(Called):
     """A child who borrowed nothing for ninety days; `last_loan` is None if it never did."""
 
     student_id: str
@@ -76,11 +77,6 @@ class QuietChild:
     grade_level: int | None
     homeroom_teacher: str | None
     last_loan: date | None
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from psycopg.rows import class_row
 
 from workers.core.queries import query
 from workers.core.stores import connection
+from workers.library.called import Called
 
 LIST_CLASSES = query("library/home.list_classes")
 COUNT_HOMELESS = query("library/home.count_homeless")
@@ -44,18 +45,13 @@ class ListedBook:
 
 
 @dataclass(frozen=True)
-class FoundChild:
+class FoundChild(Called):
     """A child that a search found."""
 
     student_id: str
     display_name: str | None
     grade_level: int | None
     homeroom_teacher: str | None
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
 
 @dataclass(frozen=True)

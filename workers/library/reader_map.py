@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 from workers.core.queries import query
 from workers.core.settings import settings
 from workers.core.stores import connection
+from workers.library.called import Called
 from workers.library.principal_plane import Plane, fit_plane
 
 READ_SAMPLE = query("library/reader_map.read_sample")
@@ -32,7 +33,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class ReaderFacts:
+class ReaderFacts(Called):
     """What the map says of a student; `level` in grades, `genre` leads their reading."""
 
     student_id: str
@@ -42,11 +43,6 @@ class ReaderFacts:
     level: float | None
     loans: int
     genre: str | None
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
 
 @dataclass(frozen=True)

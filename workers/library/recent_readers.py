@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 from workers.core.errors import UnknownKeyError
 from workers.core.queries import query
 from workers.core.stores import connection
+from workers.library.called import Called
 
 LIST_RECENT_READERS = query("library/recent_readers.list_recent_readers")
 READ_READERS = query("library/recent_readers.read_readers")
@@ -18,18 +19,13 @@ MAX_READERS = 60
 
 
 @dataclass(frozen=True)
-class Reader:
+class Reader(Called):
     """A child who borrows."""
 
     student_id: str
     display_name: str | None
     grade_level: int | None
     homeroom_teacher: str | None
-
-    @property
-    def name(self) -> str:
-        """What the library calls the child: by name, or by id where it knows none."""
-        return self.display_name or self.student_id
 
 
 def list_recent_readers() -> list[Reader]:
